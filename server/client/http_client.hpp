@@ -1,0 +1,64 @@
+// A blocking HTTP client for the command line tools: one connection at a time, kept open, to one of several nodes of
+// the same cluster. Follows redirects, and moves on to another node when one does not answer, but never sends a write
+// twice by itself: whether the first one took effect is then not known, and the error says so.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/result.hpp"
+
+namespace quorate::client {
+
+struct HttpReply {
+  unsigned status = 0;
+  std::string body;
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string target = "/";
+  std::string body;
+  std::string content_type = "application/json";
+};
+
+/// Called with the parts of a large answer as they come; returning false gives up the rest and the connection.
+using BodySink = std::function<bool(std::string_view)>;
+
+class HttpClient {
+ public:
+  /// `hosts` are "host:port" each; the first one that answers is used. `credentials` is "user:password", or empty.
+  HttpClient(std::vector<std::string> hosts, std::string credentials, std::chrono::milliseconds timeout);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// kUnavailable: no node took the request; kTimeout: one took it and did not answer, so that a write may or may not
+  /// have taken effect.
+  [[nodiscard]] Result<HttpReply> send(const HttpRequest& request);
+  /// The same, but a successful answer's body goes to the sink instead of into the reply.
+  [[nodiscard]] Result<HttpReply> send(const HttpRequest& request, const BodySink& sink);
+
+  /// The node that answered last, or would be asked next.
+  [[nodiscard]] const std::string& host() const;
+
+ private:
+  class Connection;
+
+  [[nodiscard]] Result<HttpReply> send_once(const HttpRequest& request, const BodySink& sink);
+
+  std::vector<std::string> hosts_;
+  std::size_t current_ = 0;
+  std::string authorization_;
+  std::chrono::milliseconds timeout_;
+  std::unique_ptr<Connection> connection_;
+};
+
+/// For query strings: everything but letters, digits and -._~ as %XX.
+[[nodiscard]] std::string percent_encode(std::string_view text);
+
+}  // namespace quorate::client

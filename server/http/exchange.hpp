@@ -1,0 +1,42 @@
+// One request on its way through the handlers, and what the handlers need of the world around them. Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "consensus/types.hpp"
+#include "server/http/forwarding.hpp"
+#include "server/http/parameters.hpp"
+#include "transport/http_handler.hpp"
+
+namespace quorate::http {
+
+enum class Origin : std::uint8_t {
+  kClient,
+  kPeer,  ///< another node passed it on, because this one leads
+};
+
+struct Exchange {
+  Request& request;  ///< gone after the handler's call
+  Parameters parameters;
+  Origin origin;
+  Responder responder;
+  Instant begun;
+};
+
+struct HandlerContext {
+  std::function<Instant()> now;
+  Post post;
+  /// Runs something on the loop after a while.
+  std::function<void(Duration, std::function<void()>)> after;
+  std::string api_address;   ///< this node's, for clients: host:port
+  std::string node_address;  ///< this node's, for nodes: host:port
+};
+
+/// For the header that says who served a request: clients know nodes by one address, nodes by another.
+[[nodiscard]] inline const std::string& served_by(const HandlerContext& context, Origin origin) {
+  return origin == Origin::kClient ? context.api_address : context.node_address;
+}
+
+}  // namespace quorate::http

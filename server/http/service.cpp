@@ -1,0 +1,151 @@
+#include "server/http/service.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "server/http/forwarding.hpp"
+#include "server/http/parameters.hpp"
+#include "server/http/query_string.hpp"
+#include "server/http/responses.hpp"
+
+namespace quorate::http {
+
+namespace {
+
+enum class Match : std::uint8_t { kExact, kPrefix };
+
+/// How a path is called in the metrics when nothing is there.
+constexpr std::string_view kNoEndpoint = "other";
+
+std::string_view name_of(Method method) {
+  switch (method) {
+    case Method::kGet: return "GET";
+    case Method::kHead: return "HEAD";
+    case Method::kPost: return "POST";
+    case Method::kPut: return "PUT";
+    case Method::kDelete: return "DELETE";
+    case Method::kOptions: return "OPTIONS";
+    case Method::kOther: break;
+  }
+  return "OTHER";
+}
+
+}  // namespace
+
+struct HttpService::Route {
+  std::string_view path;
+  Match match;
+  Method method;
+  void (*serve)(HttpService&, Exchange);
+
+  [[nodiscard]] bool is_for(std::string_view requested) const {
+    return match == Match::kExact ? requested == path : requested.starts_with(path);
+  }
+};
+
+/// Several rows of one path are its methods. The first path that matches counts.
+std::span<const HttpService::Route> HttpService::routes() {
+  using server::TransactionEnd;
+  static constexpr Route kRoutes[] = {
+      {"/db/execute", Match::kPrefix, Method::kPost, [](auto& self, Exchange e) { self.sql_.execute(std::move(e)); }},
+      {"/db/query", Match::kPrefix, Method::kPost, [](auto& self, Exchange e) { self.sql_.query(std::move(e)); }},
+      {"/db/query", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.sql_.query(std::move(e)); }},
+      {"/db/request", Match::kPrefix, Method::kPost, [](auto& self, Exchange e) { self.sql_.request(std::move(e)); }},
+      {"/db/begin", Match::kExact, Method::kPost, [](auto& self, Exchange e) { self.sql_.begin(std::move(e)); }},
+      {"/db/commit", Match::kExact, Method::kPost,
+       [](auto& self, Exchange e) { self.sql_.end(TransactionEnd::kCommit, std::move(e)); }},
+      {"/db/rollback", Match::kExact, Method::kPost,
+       [](auto& self, Exchange e) { self.sql_.end(TransactionEnd::kRollback, std::move(e)); }},
+      {"/nodes", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.members_.nodes(std::move(e)); }},
+      {"/leader", Match::kExact, Method::kGet, [](auto& self, Exchange e) { self.members_.show_leader(std::move(e)); }},
+      {"/leader", Match::kExact, Method::kPost, [](auto& self, Exchange e) { self.members_.step_down(std::move(e)); }},
+      {"/remove", Match::kPrefix, Method::kDelete, [](auto& self, Exchange e) { self.members_.remove(std::move(e)); }},
+      {"/readyz", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.members_.readyz(std::move(e)); }},
+      {"/status", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.show_status(std::move(e)); }},
+      {"/metrics", Match::kExact, Method::kGet, [](auto& self, Exchange e) { self.show_metrics(std::move(e)); }},
+  };
+  return kRoutes;
+}
+
+std::vector<std::string> HttpService::endpoint_names() {
+  std::vector<std::string> names;
+  for (const Route& route : routes())
+    names.push_back(std::string(name_of(route.method)).append(" ").append(route.path));
+  names.emplace_back(kNoEndpoint);
+  return names;
+}
+
+std::string common_header_lines(std::string_view version, std::string_view allow_origin) {
+  Response lines;
+  lines.header("X-Rqlite-Version", version);
+  if (!allow_origin.empty()) lines.header("Access-Control-Allow-Origin", allow_origin);
+  lines.header("Access-Control-Allow-Methods", "OPTIONS, GET, POST");
+  lines.header("Access-Control-Allow-Headers", "Content-Type");
+  return lines.header_lines();
+}
+
+HttpService::HttpService(HttpServiceOptions options, server::Database& database, server::Cluster& cluster)
+    : options_(std::move(options)),
+      cluster_(cluster),
+      leader_(options_.context, cluster),
+      sql_(options_.context, database, cluster, leader_, options_.first_sequence_number),
+      members_(cluster, leader_),
+      requests_(endpoint_names(), options_.context.now) {}
+
+void HttpService::handle(Request& request, Responder responder) {
+  route(request, Origin::kClient, std::move(responder));
+}
+
+void HttpService::handle_forwarded(std::span<const std::byte> bytes,
+                                   std::function<void(std::optional<Payload>)> reply) {
+  Request request;
+  const Result<void> decoded = decode_request(bytes, request);
+  if (!decoded || !cluster_.is_leader()) return reply(std::nullopt);
+  auto sink =
+      collect_response(options_.context.post, [reply = std::move(reply)](Payload answer) { reply(std::move(answer)); });
+  route(request, Origin::kPeer, Responder(std::move(sink), RequestId{}));
+}
+
+/// Malformed parameters are refused before anybody looks at the path: the same request is wrong everywhere.
+void HttpService::route(Request& request, Origin origin, Responder responder) {
+  const Instant begun = options_.context.now();
+  responder.observe(requests_, routes().size(), begun);
+  if (request.method == Method::kOptions) return responder.send(Response());  // what browsers ask before they ask
+  const auto target = split_target(request.target());
+  if (!target) return responder.send(text_error(Status::kBadRequest, target.error().message));
+  auto parameters = parse_parameters(target->query);
+  if (!parameters) return responder.send(text_error(Status::kBadRequest, parameters.error().message));
+
+  bool is_path_known = false;
+  for (std::size_t i = 0; i < routes().size(); ++i) {
+    const Route& route = routes()[i];
+    if (!route.is_for(target->path)) continue;
+    is_path_known = true;
+    if (route.method != request.method) continue;
+    responder.observe(requests_, i, begun);
+    return route.serve(*this, {request, std::move(*parameters), origin, std::move(responder), begun});
+  }
+  responder.send(Response(is_path_known ? Status::kMethodNotAllowed : Status::kNotFound));
+}
+
+void HttpService::show_status(Exchange exchange) {
+  StatusTree status;
+  if (options_.status) options_.status(status);
+  JsonWriter writer(exchange.parameters.has(Flag::kPretty) ? JsonLayout::kPretty : JsonLayout::kCompact);
+  const StatusTree nothing;
+  const StatusTree* shown = exchange.parameters.key ? status.find(*exchange.parameters.key) : &status;
+  (shown != nullptr ? *shown : nothing).write(writer);
+  exchange.responder.send(json(Status::kOk, std::move(writer.buffer())));
+}
+
+void HttpService::show_metrics(Exchange exchange) {
+  MetricsText metrics;
+  requests_.write(metrics);
+  if (options_.metrics) options_.metrics(metrics);
+  Response response;
+  response.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  response.body = std::move(metrics.text());
+  exchange.responder.send(std::move(response));
+}
+
+}  // namespace quorate::http

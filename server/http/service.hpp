@@ -1,0 +1,67 @@
+// The HTTP interface as a whole: which path means what, and the rules that hold for all of them. Whatever a request
+// asks for is done by one of the handlers.
+//
+// Loop thread only. Everything referred to outlives the service; the service outlives the server that hands it
+// requests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/cluster.hpp"
+#include "server/database.hpp"
+#include "server/http/cluster_handler.hpp"
+#include "server/http/exchange.hpp"
+#include "server/http/leader_route.hpp"
+#include "server/http/metrics.hpp"
+#include "server/http/sql_handler.hpp"
+#include "server/http/status_tree.hpp"
+#include "transport/http_handler.hpp"
+
+namespace quorate::http {
+
+struct HttpServiceOptions {
+  HandlerContext context;
+  std::uint64_t first_sequence_number = 0;
+  /// Add what the node knows of itself.
+  std::function<void(StatusTree&)> status;
+  std::function<void(MetricsText&)> metrics;
+};
+
+/// Lines that every answer carries: what speaks here, and what browsers may do with it. `allow_origin` may be empty.
+[[nodiscard]] std::string common_header_lines(std::string_view version, std::string_view allow_origin);
+
+class HttpService final : public HttpHandler {
+ public:
+  HttpService(HttpServiceOptions options, server::Database& database, server::Cluster& cluster);
+
+  void handle(Request& request, Responder responder) override;
+
+  /// A request that another node has passed on to the leader. `reply` is called once, with the answer in encoded form,
+  /// or with nothing if this node does not lead and has done nothing.
+  void handle_forwarded(std::span<const std::byte> request, std::function<void(std::optional<Payload>)> reply);
+
+ private:
+  struct Route;
+  static std::span<const Route> routes();
+  static std::vector<std::string> endpoint_names();
+
+  void route(Request& request, Origin origin, Responder responder);
+  void show_status(Exchange exchange);
+  void show_metrics(Exchange exchange);
+
+  HttpServiceOptions options_;
+  server::Cluster& cluster_;
+  LeaderRoute leader_;
+  SqlHandler sql_;
+  ClusterHandler members_;
+  RequestMetrics requests_;
+};
+
+}  // namespace quorate::http

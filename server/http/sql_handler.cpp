@@ -1,0 +1,185 @@
+#include "server/http/sql_handler.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "server/http/body.hpp"
+#include "server/http/go_text.hpp"
+#include "server/http/responses.hpp"
+
+namespace quorate::http {
+
+using server::Freshness;
+using server::ReadLevel;
+using server::SqlEnd;
+using server::SqlOptions;
+using server::SqlRequest;
+using sqlite::Atomicity;
+using sqlite::RequestKind;
+using sqlite::SqlStatement;
+
+namespace {
+
+/// The query string of a GET, the body as one text, or the body as JSON.
+Result<std::vector<SqlStatement>> statements_of(RequestKind kind, Exchange& exchange) {
+  const auto one = [](std::string sql) { return std::vector{SqlStatement{.sql = std::move(sql), .parameters = {}}}; };
+  if (exchange.request.method == Method::kGet) return one(*exchange.parameters.query);
+  const bool is_text = exchange.request.header("Content-Type").value_or("").starts_with("text/plain");
+  if (is_text && kind != RequestKind::kMixed) return one(std::move(exchange.request.body));
+  return parse_statements(exchange.request.body);
+}
+
+SqlOptions options_of(const Parameters& parameters, std::string idempotency_key) {
+  SqlOptions options;
+  options.level = parameters.level;
+  if (parameters.freshness) {
+    const auto measure =
+        parameters.has(Flag::kFreshnessStrict) ? Freshness::Measure::kSinceAppended : Freshness::Measure::kSinceContact;
+    options.freshness = Freshness{*parameters.freshness, measure};
+  }
+  options.timeout = parameters.timeout;
+  options.linearizable_timeout = parameters.linearizable_timeout;
+  options.min_index = parameters.min_index;
+  options.idempotency_key = std::move(idempotency_key);
+  options.transaction = parameters.transaction;
+  return options;
+}
+
+ResultsStyle style_of(const Parameters& parameters) {
+  return {.layout = parameters.has(Flag::kPretty) ? JsonLayout::kPretty : JsonLayout::kCompact,
+          .rows = parameters.has(Flag::kAssociative) ? RowForm::kObjects : RowForm::kArrays,
+          .blobs = parameters.has(Flag::kBlobArray) ? BlobForm::kByteArray : BlobForm::kBase64,
+          .names = parameters.has(Flag::kQualifyColumns) ? ColumnNames::kQualified : ColumnNames::kPlain,
+          .timings = parameters.has(Flag::kTimings) ? Timings::kShown : Timings::kOmitted};
+}
+
+/// Of a queued write nobody wants the results, but the first error is nothing to keep quiet about.
+class QueuedResults final : public server::ResultSink {
+ public:
+  void executed(std::int64_t, std::int64_t, Duration) override {}
+  void failed(std::string_view error, Duration) override { note(error); }
+  void begin_rows(std::span<const sqlite::ColumnDescription>) override {}
+  server::Flow row(std::span<const sqlite::Value>) override { return server::Flow::kContinue; }
+  void resume_with(std::function<void(server::Flow)> go_on) override { go_on(server::Flow::kContinue); }
+  void end_rows(Duration) override {}
+  void rows_failed(std::string_view error, Duration) override { note(error); }
+
+  [[nodiscard]] const std::string& error() const { return error_; }
+
+ private:
+  void note(std::string_view error) {
+    if (error_.empty()) error_ = error;
+  }
+  std::string error_;
+};
+
+/// What to do if it turns out that only the leader can serve a request: kept only where that can happen.
+struct Fallback {
+  Payload request;
+  Parameters parameters;
+};
+
+}  // namespace
+
+void SqlHandler::execute(Exchange exchange) { serve(RequestKind::kExecute, std::move(exchange)); }
+
+void SqlHandler::query(Exchange exchange) {
+  const bool asks_nothing = exchange.request.method == Method::kGet && !exchange.parameters.query;
+  if (asks_nothing) return exchange.responder.send(json(Status::kOk, R"({"results":[]})"));
+  serve(RequestKind::kQuery, std::move(exchange));
+}
+
+void SqlHandler::request(Exchange exchange) { serve(RequestKind::kMixed, std::move(exchange)); }
+
+bool SqlHandler::may_run_here(RequestKind kind, const Parameters& parameters) const {
+  if (cluster_.is_leader()) return true;
+  if (kind == RequestKind::kExecute || !parameters.transaction.empty()) return false;
+  switch (parameters.level) {
+    case ReadLevel::kNone:
+    case ReadLevel::kLinearizable: return true;  // the latter asks the leader for an index, not for the rows
+    case ReadLevel::kAuto: return !cluster_.is_voter();
+    case ReadLevel::kWeak:
+    case ReadLevel::kStrong: return false;
+  }
+  return false;
+}
+
+void SqlHandler::serve(RequestKind kind, Exchange exchange) {
+  if (!may_run_here(kind, exchange.parameters)) return leader_.take(std::move(exchange));
+  const auto refuse = [&](std::string_view why) { exchange.responder.send(text_error(Status::kBadRequest, why)); };
+  const std::string_view key = exchange.request.header("Idempotency-Key").value_or("");
+  if (key.size() > kIdempotencyKeyBytesMax) return refuse("Idempotency-Key is too long");
+  SqlRequest request{.options = options_of(exchange.parameters, std::string(key))};
+  request.sql.kind = kind;
+  request.sql.atomicity = exchange.parameters.has(Flag::kTransaction) ? Atomicity::kTransaction : Atomicity::kEach;
+  request.sql.time_max = exchange.parameters.statement_timeout;
+  if (request.options.level == ReadLevel::kAuto)
+    request.options.level = cluster_.is_voter() ? ReadLevel::kWeak : ReadLevel::kNone;
+
+  // Among the statements of a mixed request may be one that writes; only the database can tell.
+  std::shared_ptr<const Fallback> fallback;
+  if (kind == RequestKind::kMixed && !cluster_.is_leader())
+    fallback = std::make_shared<const Fallback>(Fallback{encode_request(exchange.request), exchange.parameters});
+
+  auto statements = statements_of(kind, exchange);
+  if (!statements) return refuse(statements.error().message);
+  request.sql.statements = std::move(*statements);
+  if (kind == RequestKind::kExecute && exchange.parameters.has(Flag::kQueue))
+    return run_queued(std::move(request), std::move(exchange));
+
+  const auto log_index = exchange.parameters.has(Flag::kRaftIndex) ? SqlAnswerOptions::LogIndex::kShown
+                                                                   : SqlAnswerOptions::LogIndex::kOmitted;
+  auto answer = std::make_shared<SqlAnswer>(std::move(exchange.responder),
+                                            SqlAnswerOptions{.style = style_of(exchange.parameters),
+                                                             .log_index = log_index,
+                                                             .served_by = served_by(context_, exchange.origin),
+                                                             .begun = exchange.begun});
+  database_.run(std::move(request), answer, [this, answer, fallback](const SqlEnd& end) {
+    const bool must_go_on = end.kind == SqlEnd::Kind::kNotLeader && fallback != nullptr && answer->may_give_up();
+    if (must_go_on) return leader_.forward(fallback->request, fallback->parameters, answer->give_up());
+    answer->finish(end, context_.now());
+  });
+}
+
+/// Acknowledged when it is committed, which is more than clients of queued writes expect; the number says which it was.
+void SqlHandler::run_queued(SqlRequest request, Exchange exchange) {
+  auto results = std::make_shared<QueuedResults>();
+  auto responder = std::make_shared<Responder>(std::move(exchange.responder));
+  const ResultsStyle style = style_of(exchange.parameters);
+  database_.run(
+      std::move(request), results,
+      [this, results, responder, style, begun = exchange.begun, number = next_sequence_number_++](const SqlEnd& end) {
+        if (end.kind != SqlEnd::Kind::kDone) return responder->send(request_error(end));
+        ResultsWriter writer(style);
+        writer.begin();
+        writer.end({.error = results->error(), .elapsed = context_.now() - begun, .sequence_number = number});
+        responder->send(json(Status::kOk, writer.take()));
+      });
+}
+
+void SqlHandler::begin(Exchange exchange) {
+  if (!cluster_.is_leader()) return leader_.take(std::move(exchange));
+  auto responder = std::make_shared<Responder>(std::move(exchange.responder));
+  database_.begin(exchange.parameters.timeout, [responder](const server::TransactionBegun& begun) {
+    if (begun.end.kind != SqlEnd::Kind::kDone) return responder->send(request_error(begun.end));
+    JsonWriter writer(JsonLayout::kCompact);
+    writer.begin_object().key("transaction").string(begun.token);
+    writer.key("idle_timeout").string(format_duration(begun.idle_timeout));
+    writer.key("total_timeout").string(format_duration(begun.total_timeout)).end_object();
+    responder->send(json(Status::kOk, std::move(writer.buffer())));
+  });
+}
+
+void SqlHandler::end(server::TransactionEnd how, Exchange exchange) {
+  if (exchange.parameters.transaction.empty())
+    return exchange.responder.send(text_error(Status::kBadRequest, "tx is required: the token that /db/begin gave"));
+  if (!cluster_.is_leader()) return leader_.take(std::move(exchange));
+  auto answer = std::make_shared<SqlAnswer>(std::move(exchange.responder),
+                                            SqlAnswerOptions{.style = style_of(exchange.parameters),
+                                                             .served_by = served_by(context_, exchange.origin),
+                                                             .begun = exchange.begun});
+  database_.end(exchange.parameters.transaction, how, exchange.parameters.timeout,
+                [this, answer](const SqlEnd& end) { answer->finish(end, context_.now()); });
+}
+
+}  // namespace quorate::http

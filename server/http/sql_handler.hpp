@@ -1,0 +1,52 @@
+// /db/execute, /db/query, /db/request and interactive transactions: from the request to the database and back. Decides
+// whether this node may answer or the leader must; what the statements mean is the database's business. Loop thread
+// only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/cluster.hpp"
+#include "server/database.hpp"
+#include "server/http/exchange.hpp"
+#include "server/http/leader_route.hpp"
+#include "server/http/sql_answer.hpp"
+
+namespace quorate::http {
+
+inline constexpr std::size_t kIdempotencyKeyBytesMax = 256;
+
+class SqlHandler {
+ public:
+  /// Everything referred to outlives the handler. `first_sequence_number` is where the numbers of queued writes begin.
+  SqlHandler(const HandlerContext& context, server::Database& database, server::Cluster& cluster, LeaderRoute& leader,
+             std::uint64_t first_sequence_number)
+      : context_(context),
+        database_(database),
+        cluster_(cluster),
+        leader_(leader),
+        next_sequence_number_(first_sequence_number) {}
+
+  void execute(Exchange exchange);
+  void query(Exchange exchange);
+  void request(Exchange exchange);
+
+  void begin(Exchange exchange);
+  void end(server::TransactionEnd how, Exchange exchange);
+
+ private:
+  void serve(sqlite::RequestKind kind, Exchange exchange);
+  void run_queued(server::SqlRequest request, Exchange exchange);
+  [[nodiscard]] bool may_run_here(sqlite::RequestKind kind, const Parameters& parameters) const;
+
+  const HandlerContext& context_;
+  server::Database& database_;
+  server::Cluster& cluster_;
+  LeaderRoute& leader_;
+  std::uint64_t next_sequence_number_;
+};
+
+}  // namespace quorate::http

@@ -1,0 +1,78 @@
+// What the shell does with a line, apart from reading it: SQL goes to the cluster, dot-commands to the endpoint that
+// serves them, and what comes back is shown. Knows no terminal, so that tests can drive it.
+#pragma once
+
+#include <fstream>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/result.hpp"
+#include "server/client/http_client.hpp"
+#include "server/shell/render.hpp"
+
+namespace quorate::shell {
+
+struct Settings {
+  Mode mode = Mode::kColumn;
+  Headers headers = Headers::kShown;
+  std::string level = "weak";
+  bool timer = false;
+  bool changes = true;        ///< report the rows that a write affected
+  bool force_writes = false;  ///< send everything to /db/execute
+  bool blob_array = false;
+};
+
+enum class Verdict { kGoOn, kFailed, kExit };
+
+class Session {
+ public:
+  Session(client::HttpClient& client, Settings settings, std::ostream& out, std::ostream& err);
+
+  /// Asks the cluster what it is; the error says which nodes were tried.
+  [[nodiscard]] Result<std::string> connect();
+
+  /// A line that begins with a dot.
+  Verdict run_command(std::string_view line);
+  /// One or more complete SQL statements.
+  Verdict run_sql(std::string_view sql);
+  /// All of a file or of what was piped in: stops at the first failure.
+  Verdict run_script(std::istream& in);
+
+  /// "host:port> ", or with a star while a transaction is open.
+  [[nodiscard]] std::string prompt() const;
+  /// Names of tables, views and their columns that begin with `prefix`.
+  [[nodiscard]] std::vector<std::string> completions(std::string_view prefix);
+  [[nodiscard]] bool in_transaction() const { return transaction_.has_value(); }
+  /// Rolls back what is open, as closing a connection would.
+  void close();
+
+ private:
+  friend struct DotCommands;
+
+  std::ostream& out() { return file_ ? *file_ : out_; }
+  Verdict complain(std::string_view what);
+  /// The body of a successful answer; complaints about others are printed.
+  std::optional<std::string> ask(const client::HttpRequest& request);
+  Verdict show(const std::string& body);
+  Verdict begin();
+  Verdict finish(std::string_view how);
+  std::optional<Rows> query(const std::string& sql);
+
+  client::HttpClient& client_;
+  Settings settings_;
+  std::ostream& out_;
+  std::ostream& err_;
+  std::optional<std::ofstream> file_;
+  std::optional<std::string> transaction_;  ///< the token of the open one
+};
+
+/// Whether the text ends with a complete statement, so that the shell need not ask for more.
+[[nodiscard]] bool is_complete(const std::string& sql);
+
+/// One line per dot-command.
+[[nodiscard]] std::string help();
+
+}  // namespace quorate::shell

@@ -1,0 +1,96 @@
+// The replicated form of a transaction: for each page that it changed, in any database of the node, how the page
+// differs from its previous version. Byte layout in docs/formats/pages.md; all numbers are varints unless a width is
+// given.
+//
+//   part      u8 format (1) | u8 kind (0 more parts follow, 1 last) | section... | 0 | [last: u64 digest after]
+//   section   database id (> 0) | u8 flags (bit 0: the transaction creates the database)
+//             | u8 log2 of the page size | page count after | [created: name, length first] | page... | 0
+//   page      distance from the page before in this section (> 0) | u8 encoding | u32 hash before
+//             | body, length first
+//
+// A large transaction is cut into parts between pages. Each part can be parsed by itself; pages of one database ascend
+// over all parts. Pages beyond the page count after are cut off; they are not listed. Everything takes effect at once,
+// with the last part, if and only if the digest of the resulting state is the one that the last part carries.
+//
+// "Hash before" is the low half of the page's hash: enough to tell which page went astray. The digest decides.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "consensus/payload.hpp"
+#include "consensus/result.hpp"
+#include "statemachine/sqlite/digest.hpp"
+#include "statemachine/sqlite/page_codec.hpp"
+
+namespace quorate::sqlite {
+
+inline constexpr std::uint8_t kDeltaFormat = 1;
+
+enum class DatabaseOrigin : std::uint8_t { kExisting = 0, kCreated = 1 };
+
+struct DeltaSection {
+  DatabaseId database;
+  DatabaseOrigin origin = DatabaseOrigin::kExisting;
+  PageSize page_size;
+  PageCount page_count_after;
+  std::string_view name;  ///< only if created here
+  friend bool operator==(const DeltaSection&, const DeltaSection&) = default;
+};
+
+/// Builds the parts of one transaction.
+class DeltaWriter {
+ public:
+  explicit DeltaWriter(PageCodec& codec, std::size_t part_bytes = kDeltaPartBytes);
+
+  /// Databases in ascending order of their ids.
+  void begin_section(const DeltaSection& section);
+  /// Pages in ascending order; both spans have the section's page size.
+  void add_page(PageNumber page, PageHash before, std::span<const std::byte> previous,
+                std::span<const std::byte> current);
+  /// The writer is as new afterwards.
+  [[nodiscard]] std::vector<Payload> finish(StateDigest after);
+
+ private:
+  enum class PartKind : std::uint8_t { kMore = 0, kLast = 1 };
+
+  void open_part();
+  void open_section();
+  void close_section();
+  void close_part(PartKind kind, StateDigest after);
+
+  PageCodec& codec_;
+  std::size_t part_bytes_;
+  std::vector<Payload> parts_;
+  ByteWriter out_;
+  DeltaSection section_;
+  PageNumber last_page_;  ///< of the section as far as written in this part
+  bool in_section_ = false;
+};
+
+struct DeltaPage {
+  PageNumber page;
+  PageEncoding encoding = PageEncoding::kZero;
+  std::uint32_t hash_before = 0;
+  std::span<const std::byte> body;
+};
+struct DeltaPart {
+  struct Section {
+    DeltaSection header;
+    std::vector<DeltaPage> pages;
+  };
+  std::vector<Section> sections;
+  bool is_last = false;
+  StateDigest digest_after;  ///< of the last part only
+};
+
+/// Parses one part; everything in the result refers to `bytes`. kCorrupt if it is not well formed, kUnsupported if a
+/// later release wrote it. The pages' bodies are not looked into: PageCodec::decode does that.
+[[nodiscard]] Result<DeltaPart> parse_delta_part(std::span<const std::byte> bytes);
+
+/// A name that a database may have: letters, digits, '_', '-' and '.', not starting with '.' or '-'.
+[[nodiscard]] bool is_database_name(std::string_view name);
+
+}  // namespace quorate::sqlite

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Installs a build into an empty prefix and uses it as a stranger would.
+
+Usage: package_test.py SOURCE_DIRECTORY BUILD_DIRECTORY COMPILER
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE, BUILD, COMPILER = (sys.argv.pop(1) for _ in range(3))
+HERE = pathlib.Path(__file__).resolve().parent
+ROOMS = {"consensus", "statemachine", "sim", "transport", "server"}
+
+
+def run(*command):
+    return subprocess.run([str(word) for word in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+class InstalledPackage(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory(prefix="quorate-package-")
+        cls.prefix = pathlib.Path(cls.scratch.name) / "prefix"
+        installed = run("cmake", "--install", BUILD, "--prefix", cls.prefix)
+        assert installed.returncode == 0, installed.stdout
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def must(self, *command):
+        outcome = run(*command)
+        self.assertEqual(outcome.returncode, 0, outcome.stdout)
+        return outcome.stdout
+
+    def configure(self, source, *options):
+        build = pathlib.Path(self.scratch.name) / self.id().rsplit(".", 1)[1] / pathlib.Path(source).name
+        return build, ("cmake", "-S", source, "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                       f"-DCMAKE_CXX_COMPILER={COMPILER}", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", *options)
+
+    def test_a_project_finds_builds_and_runs(self):
+        build, command = self.configure(HERE / "consumer")
+        self.must(*command)
+        self.must("cmake", "--build", build)
+        self.assertIn("the installed package works", self.must(build / "consumer"))
+
+    def test_the_example_of_the_guide_runs(self):
+        build, command = self.configure(pathlib.Path(SOURCE) / "examples/your_own", "-DCMAKE_CXX_FLAGS=-O1")
+        self.must(*command)
+        self.must("cmake", "--build", build)
+        self.assertIn("3 runs under faults", self.must(build / "simulate", 1, 3))
+        lines = "acquire printer alice 60000\nacquire printer bob 1000\nrelease printer 1\n"
+        locks = pathlib.Path(self.scratch.name) / "locks"
+        port = str(20000 + os.getpid() % 20000)
+        served = subprocess.run([build / "serve", locks, port], input=lines, text=True, capture_output=True, timeout=60)
+        self.assertEqual((served.returncode, served.stdout), (0, "granted 1\nheld alice\nreleased\n"), served.stderr)
+
+    def test_another_version_is_refused(self):
+        consumer = pathlib.Path(self.scratch.name) / "future"
+        consumer.mkdir()
+        (consumer / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.25)\nproject(future LANGUAGES CXX)\n"
+                                                 "find_package(quorate 99 REQUIRED)\n")
+        _, command = self.configure(consumer)
+        outcome = run(*command)
+        self.assertNotEqual(outcome.returncode, 0)
+        self.assertIn("quorateConfig.cmake, version: 0.1", outcome.stdout)
+
+    def test_nothing_of_the_build_leaks(self):
+        for file in self.prefix.rglob("*.cmake"):
+            text = file.read_text()
+            for leak in (SOURCE, BUILD, "-Werror", "-Wconversion", "fuse-ld", "cereal"):
+                self.assertNotIn(leak, text, file)
+
+    def test_headers_are_installed_by_room(self):
+        headers = {str(path.relative_to(self.prefix / "include/quorate"))
+                   for path in (self.prefix / "include").rglob("*.hpp")}
+        self.assertIn("consensus/types.hpp", headers)
+        self.assertEqual({header.split("/")[0] for header in headers} - ROOMS, set())
+
+
+if __name__ == "__main__":
+    unittest.main()

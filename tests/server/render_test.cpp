@@ -1,0 +1,65 @@
+#include "server/shell/render.hpp"
+
+#include <gtest/gtest.h>
+
+#include "server/shell/session.hpp"
+#include "server/shell/words.hpp"
+
+namespace quorate::shell {
+namespace {
+
+Rows example() {
+  return {{"id", "name"},
+          {{{Cell::Kind::kNumber, "1"}, {Cell::Kind::kText, "fiona"}},
+           {{Cell::Kind::kNumber, "20"}, {Cell::Kind::kNull, ""}}}};
+}
+
+TEST(Render, ColumnsAreAlignedAndNumbersStandRight) {
+  EXPECT_EQ(render(example(), Mode::kColumn, Headers::kShown),
+            "id  name\n"
+            "--  -----\n"
+            " 1  fiona\n"
+            "20  NULL\n");
+}
+
+TEST(Render, ATableHasAFrame) {
+  EXPECT_EQ(render(example(), Mode::kTable, Headers::kShown),
+            "+----+-------+\n"
+            "| id | name  |\n"
+            "+----+-------+\n"
+            "|  1 | fiona |\n"
+            "| 20 | NULL  |\n"
+            "+----+-------+\n");
+}
+
+TEST(Render, CsvQuotesWhatNeedsIt) {
+  const Rows rows{{"a,b", "c"}, {{{Cell::Kind::kText, "say \"hi\""}, {Cell::Kind::kNull, ""}}}};
+  EXPECT_EQ(render(rows, Mode::kCsv, Headers::kShown), "\"a,b\",c\r\n\"say \"\"hi\"\"\",\r\n");
+}
+
+TEST(Render, JsonKeepsNumbersAndNullApartFromText) {
+  EXPECT_EQ(render(example(), Mode::kJson, Headers::kShown),
+            "[{\"id\":1,\"name\":\"fiona\"},\n{\"id\":20,\"name\":null}]\n");
+  EXPECT_EQ(render({{"x"}, {}}, Mode::kJson, Headers::kShown), "[]\n");
+}
+
+TEST(Render, LinesHaveOneValueEach) {
+  EXPECT_EQ(render(example(), Mode::kLine, Headers::kShown), "  id = 1\nname = fiona\n\n  id = 20\nname = NULL\n");
+}
+
+TEST(Render, ALineBreakDoesNotBreakTheColumns) {
+  const Rows rows{{"x"}, {{{Cell::Kind::kText, "a\nb"}}}};
+  EXPECT_EQ(render(rows, Mode::kColumn, Headers::kHidden), "a\\nb\n");
+}
+
+TEST(Words, CommentsAreSkippedAndQuotesKeepTogether) {
+  EXPECT_EQ(first_word("  -- note\n /* x */ begin immediate"), "BEGIN");
+  EXPECT_EQ(second_word("rollback to a"), "TO");
+  EXPECT_EQ(split(".read 'a file.sql'"), (std::vector<std::string>{".read", "a file.sql"}));
+  EXPECT_TRUE(is_complete("SELECT 1;"));
+  EXPECT_FALSE(is_complete("SELECT ';"));
+  EXPECT_FALSE(is_complete("CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1;"));
+}
+
+}  // namespace
+}  // namespace quorate::shell

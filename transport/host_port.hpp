@@ -1,0 +1,23 @@
+// "host:port" as it is written in flags and in member addresses, with IPv6 hosts in brackets. A value; resolving names
+// is up to whoever connects.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "consensus/result.hpp"
+
+namespace quorate::transport {
+
+struct HostPort {
+  std::string host;  ///< without brackets; empty: every interface
+  std::uint16_t port = 0;
+
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+[[nodiscard]] Result<HostPort> parse_host_port(std::string_view text);
+[[nodiscard]] std::string to_string(const HostPort& address);
+
+}  // namespace quorate::transport
