@@ -181,12 +181,13 @@ void Core::on(const Message& message, SnapshotChunk& chunk, Output& out) {
 void Core::handle(event::SnapshotStaged& staged, Output& out) {
   if (staged_ != staged.id) return;
   staged_offset_ = staged.next_offset;
-  if (staged_whole_ && staged_offset_ == staged_next_) {
-    installing_ = true;
-    out.emit(effect::InstallSnapshot{staged.id});
-  } else {
-    tell_snapshot_progress(out);
-  }
+  const bool is_complete = staged_whole_ && staged_offset_ == staged_next_;
+  // While the chunks came, the log may have brought what they contain (pitfall E1).
+  const bool is_old = staged.id.last.index <= apply_requested_;
+  if (is_old) mark(Mark::kSnapshotIgnoredAsOld);
+  if (!is_complete || is_old) return tell_snapshot_progress(out);
+  installing_ = true;
+  out.emit(effect::InstallSnapshot{staged.id});
 }
 
 void Core::handle(event::SnapshotRejected& rejected, Output& out) {

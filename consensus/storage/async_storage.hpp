@@ -50,6 +50,7 @@ class AsyncStorage {
   [[nodiscard]] bool is_waiting_for_space() const { return is_full_; }
   /// Looks whether there is room now. Submitting and compacting do that as well.
   void retry() {
+    retry_ = true;
     if (is_full_) start();
   }
 
@@ -71,6 +72,7 @@ class AsyncStorage {
 
   void start() {
     if (is_busy_) return;
+    retry_ = false;
     auto job = std::make_shared<Job>();
     job->requests = take_requests();
     job->compaction = compaction_;
@@ -143,7 +145,7 @@ class AsyncStorage {
   /// Before the completions are called, so that the disk is not idle while the node digests them.
   void go_on(const Job& job) {
     const bool has_made_room = job.compaction && compaction_ != job.compaction;
-    if (is_full_ && !has_made_room) return;
+    if (is_full_ && !has_made_room && !retry_) return;
     if (!queue_.empty() || compaction_ != job.compaction) return start();
     if (!job.requests.empty() || job.has_more_to_prepare) launch(std::make_shared<Job>(), &tidy);
   }
@@ -162,6 +164,7 @@ class AsyncStorage {
   std::optional<LogId> compaction_;  ///< wished for and not done yet
   bool is_busy_ = false;
   bool is_full_ = false;
+  bool retry_ = false;  ///< room may have come while the job that finds none was running
   std::shared_ptr<const char> life_ = std::make_shared<const char>();
 };
 

@@ -116,6 +116,20 @@ TEST_F(AsyncStorageTest, BatchesWaitWhileTheDiskIsFull) {  // pitfall C22
   EXPECT_EQ(reopened(), model);
 }
 
+TEST_F(AsyncStorageTest, RoomThatComesWhileAJobFindsNoneIsNoticed) {  // a simulated run stalled without it
+  submit({.hard_state = HardState{Term{1}, {}, {}}});
+  executor.run_all();
+  disk.set_capacity(disk.used_bytes());
+  for (std::uint64_t index = 1; index <= 30; ++index) submit({.entries = {entry(index, 1000)}});
+  executor.run_one();
+  executor.run_one([&] {
+    disk.set_capacity(UINT64_MAX);
+    storage.retry();
+  });
+  executor.run_all();
+  EXPECT_EQ(completed.size(), 31U);
+}
+
 TEST_F(AsyncStorageTest, CompactionGoesAheadOfWhatWaitsForSpace) {
   submit({.hard_state = HardState{Term{1}, {}, {}}});
   for (std::uint64_t index = 1; index <= 30; ++index) {

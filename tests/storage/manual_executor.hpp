@@ -17,10 +17,12 @@ class ManualExecutor {
   }
 
   [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
-  void run_one() {
+  /// `meanwhile` happens after the work and before its owner hears of it.
+  void run_one(const std::function<void()>& meanwhile = [] {}) {
     auto [job, done] = std::move(jobs_.front());
     jobs_.pop_front();
     job();
+    meanwhile();
     done();
   }
   void run_all() {
