@@ -24,9 +24,17 @@ inline constexpr std::size_t kDeltaPartsMax = 4096;
 inline constexpr std::size_t kChangesBytesCheap = 1024;
 /// Interactive sessions of one leader, each of which holds a connection.
 inline constexpr std::size_t kInteractiveSessionsMax = 256;
+/// Length of an idempotency key.
+inline constexpr std::size_t kKeyBytesMax = 256;
+/// A response that is larger is not kept for whoever repeats its request.
+inline constexpr std::size_t kKeptResponseBytesMax = 4096;
+/// Parts of one bundle: the deltas of the largest transaction, and as much again for what goes with it.
+inline constexpr std::size_t kBundlePartsMax = 2 * kDeltaPartsMax;
 /// Pages that are handled while the page store's mutex is held once.
 inline constexpr std::size_t kPagesPerHold = 256;
 
 static_assert(kDeltaPartBytes + 2 * kPageBytesMax < kEntryBytesMax, "a part with its last page fits an entry");
+static_assert(2 * kDeltaPartBytes + 2 * kPageBytesMax + kKeyBytesMax + kKeptResponseBytesMax < kEntryBytesMax,
+              "so does a part of a bundle with its last record");
 
 }  // namespace quorate::sqlite

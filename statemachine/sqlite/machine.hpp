@@ -1,0 +1,117 @@
+// SQLite as the StateMachine (consensus/concepts.hpp) of a replica: what entries of the log do to the page store. It
+// runs no SQL. On the leader, entries that carry what its own executor sealed commit the versions that are there
+// already; everywhere else, and for whatever was appended before the present epoch, they are applied from their deltas.
+//
+// Its state is the page store, the outcomes of requests with a key, the parts of a bundle that is not complete, and the
+// configuration: all of it in one digest, in one checkpoint (the application's bytes of a superblock), in one snapshot.
+//
+// A replica whose pages are not those of the leader fails to apply the next change of them, which stops the node.
+//
+// Threads: everything on the node's strand, except what `disk_jobs` runs, and what the page store allows (readers, the
+// executor's jobs). A checkpoint is a fold in many small jobs, beside which entries go on being applied. May be moved
+// until it is used for the first time. Destroy it only when no job of the runner is at work or will be.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/concepts.hpp"
+#include "consensus/storage/any_file_system.hpp"
+#include "statemachine/sqlite/command.hpp"
+#include "statemachine/sqlite/jobs.hpp"
+#include "statemachine/sqlite/outcomes.hpp"
+#include "statemachine/sqlite/page_store.hpp"
+#include "statemachine/sqlite/part_buffer.hpp"
+
+namespace quorate::sqlite {
+
+class Fold;
+
+struct SqliteMachineOptions {
+  NodeId self;
+  PageStoreOptions pages;
+  OutcomeLimits outcomes;
+};
+
+class SqliteMachine {
+ public:
+  /// Opens what is there, or begins with nothing. Completes an interrupted fold.
+  static Result<std::unique_ptr<SqliteMachine>> open(storage::AnyFileSystem files, SqliteMachineOptions options,
+                                                     JobRunner disk_jobs);
+  SqliteMachine(SqliteMachine&&) noexcept;
+  SqliteMachine& operator=(SqliteMachine&&) = delete;
+  ~SqliteMachine();
+
+  [[nodiscard]] PageStore& store() { return *store_; }
+  [[nodiscard]] const PageStore& store() const { return *store_; }
+  [[nodiscard]] const OutcomeTable& outcomes() const { return outcomes_; }
+  /// Of what is applied.
+  [[nodiscard]] const CheckpointContext& context() const { return context_; }
+  /// 0: this node must not speculate.
+  [[nodiscard]] Epoch epoch() const { return epoch_; }
+  /// Told after every change of it; 0: all speculation has been dropped. One listener, the executor.
+  void on_epoch(std::function<void(Epoch)> listener) { listener_ = std::move(listener); }
+  /// Memory fills up: the owner should ask the node for a checkpoint, whatever the size of the log.
+  [[nodiscard]] bool checkpoint_wanted() const { return !is_folding_ && store_->fold_wanted(); }
+
+  // --- The StateMachine concept; what is not said here is said there ---
+
+  [[nodiscard]] const CheckpointContext& recovered() const { return recovered_; }
+  /// The reply is empty: the executor has the response. kCorrupt: this replica has diverged, or the entry is damaged.
+  Result<Payload> apply(const Entry& entry);
+  [[nodiscard]] std::optional<std::uint64_t> digest() const;
+  void checkpoint(CheckpointContext context, Completion<CheckpointContext> done);
+
+  Result<SnapshotId> open_snapshot(NodeId to, Index base);
+  void read_snapshot(NodeId to, std::uint64_t offset, Completion<SnapshotPiece> done);
+  void close_snapshot(NodeId to);
+  [[nodiscard]] std::optional<StagedSnapshot> staged_snapshot() const;
+  void stage_snapshot(const SnapshotId& id, std::uint64_t offset, Payload bytes, Completion<std::uint64_t> done);
+  void install_snapshot(const SnapshotId& id, Completion<CheckpointContext> done);
+
+  void epoch_changed(Epoch epoch);
+  void appended(Epoch epoch, std::uint64_t sequence, LogId id);
+
+ private:
+  enum class Origin : std::uint8_t {
+    kOwn,      ///< sealed here, in this epoch: the pages are in the store already
+    kForeign,  ///< from another leader, or from speculation that was dropped
+  };
+
+  SqliteMachine(std::unique_ptr<PageStore> store, SqliteMachineOptions options, JobRunner disk_jobs);
+
+  [[nodiscard]] Origin origin_of(LogId id);
+  Result<void> apply_part(const Entry& entry, Origin origin);
+  Result<void> apply_bundle(const Entry& entry, Origin origin);
+  Result<void> apply_version(LogId last, std::vector<Payload> deltas, Origin origin);
+
+  [[nodiscard]] std::vector<std::byte> save(const CheckpointContext& context) const;
+  Result<void> load(std::span<const std::byte> bytes);
+  void go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext context, Completion<CheckpointContext> done);
+  template <class T, class Job>
+  void run(Job job, Completion<T> done);
+
+  SqliteMachineOptions options_;
+  JobRunner disk_jobs_;
+  std::unique_ptr<PageStore> store_;
+  std::function<void(Epoch)> listener_;
+
+  OutcomeTable outcomes_;
+  PartBuffer parts_;
+  CheckpointContext context_;
+  CheckpointContext recovered_;
+
+  Epoch epoch_;
+  std::uint64_t versions_committed_ = 0;  ///< of this epoch
+  std::deque<LogId> own_;                 ///< appended in this epoch, not yet applied
+  bool is_folding_ = false;
+  std::shared_ptr<const char> life_ = std::make_shared<const char>();
+};
+
+}  // namespace quorate::sqlite
