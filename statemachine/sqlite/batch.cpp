@@ -38,7 +38,10 @@ void BatchRunner::interrupt() {
 }
 
 SqlResult<void> BatchRunner::ensure_connection() {
-  if (connection_ != nullptr && !is_tainted_ && !connection_->is_outdated()) return {};
+  if (connection_ != nullptr && !is_tainted_ && !connection_->is_outdated()) {
+    connection_->resume();  // an interruption is meant for what was running then
+    return {};
+  }
   const std::int64_t last_rowid = connection_ == nullptr ? 0 : connection_->last_insert_rowid();
   {
     const std::lock_guard lock(mutex_);

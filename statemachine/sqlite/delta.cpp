@@ -48,6 +48,8 @@ DeltaPart::Section parse_section(ByteReader& reader, std::uint64_t id) {
 
 }  // namespace
 
+bool is_last_delta_part(std::span<const std::byte> bytes) { return bytes.size() > 1 && bytes[1] == std::byte{1}; }
+
 bool is_database_name(std::string_view name) {
   const auto is_allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||

@@ -90,6 +90,9 @@ struct DeltaPart {
 /// later release wrote it. The pages' bodies are not looked into: PageCodec::decode does that.
 [[nodiscard]] Result<DeltaPart> parse_delta_part(std::span<const std::byte> bytes);
 
+/// Whether a part, of which no more than its head is looked at, says that it ends its transaction.
+[[nodiscard]] bool is_last_delta_part(std::span<const std::byte> bytes);
+
 /// A name that a database may have: letters, digits, '_', '-' and '.', not starting with '.' or '-'.
 [[nodiscard]] bool is_database_name(std::string_view name);
 

@@ -143,8 +143,8 @@ class Executor {
   using Deadlines = std::multimap<Instant, std::weak_ptr<Item>>;
 
   // Taking in.
-  [[nodiscard]] bool answer_repeat(Submission& submission, std::uint64_t fingerprint, Done& done);
-  void enqueue(ItemPtr item, Instant deadline, Done done);
+  [[nodiscard]] bool answer_repeat(const Submission& submission, std::uint64_t fingerprint, Done& done);
+  void enqueue(std::deque<ItemPtr>& queue, const ItemPtr& item, Instant deadline, Done done);
   void wait(const ItemPtr& item, Instant deadline, Done done);
 
   // Running.
@@ -153,17 +153,19 @@ class Executor {
   [[nodiscard]] std::vector<ItemPtr> take_batch();
   void start(std::vector<ItemPtr> items);
   void finished(Job& job);
-  void retry_for_slot(Job& job);
+  [[nodiscard]] bool goes_back_for_slot(Job& job);
 
   // Proposing.
   void bundle_up(Job& job);
+  void send_off(const std::shared_ptr<Bundle>& bundle, std::vector<Payload> parts);
   void propose_more();
   void proposed(const std::shared_ptr<Bundle>& bundle, std::size_t bytes, const ProposalResult& result);
   void settle(const std::shared_ptr<Bundle>& bundle, Execution::End end, LogId id);
 
   // Answering.
-  void answer(const ItemPtr& item, const Execution& execution);
-  void fail(const std::vector<ItemPtr>& items, Execution::End end, const std::string& error);
+  void answer(const ItemPtr& item, Execution execution);
+  void give_up(const ItemPtr& item, Execution::End end, std::string error);
+  void expire_waiters(const ItemPtr& item, Instant now);
   void epoch_changed(Epoch epoch);
   void end_epoch();
 
@@ -174,26 +176,28 @@ class Executor {
   std::shared_ptr<Engine> engine_;  ///< shared with the job that is running
 
   Epoch epoch_;
-  std::deque<ItemPtr> queue_;
+  std::deque<ItemPtr> queue_;            ///< who needs the write slot, first come first served
+  std::deque<ItemPtr> session_queue_;    ///< requests of sessions
   std::map<std::string, ItemPtr> keys_;  ///< of requests under way
   Deadlines deadlines_;
 
   bool is_running_ = false;
   bool is_slot_held_ = false;  ///< by a session
-  std::size_t sessions_ = 0;
   std::optional<Instant> session_expiry_;
+  std::vector<InteractiveToken> abandoned_;  ///< sessions that nobody knows of
+  bool are_chores_due_ = false;              ///< sessions are to be closed
 
   struct Outgoing {
     std::shared_ptr<Bundle> bundle;
     Payload part;
   };
-  std::deque<Outgoing> outgoing_;  ///< sealed, not yet proposed
-  std::deque<std::shared_ptr<Bundle>> in_flight_;
+  std::deque<Outgoing> outgoing_;                  ///< sealed, not yet proposed
+  std::deque<std::shared_ptr<Bundle>> in_flight_;  ///< sealed, not yet settled; oldest first
   std::size_t bytes_in_flight_ = 0;
   std::uint64_t next_proposal_ = 0;  ///< of this epoch
-  std::uint64_t next_bundle_ = 0;
+  std::uint64_t next_bundle_ = 0;    ///< of this epoch
 
-  Stats totals_;
+  Stats stats_;
   std::shared_ptr<const char> life_ = std::make_shared<const char>();
 };
 

@@ -32,7 +32,7 @@ struct OutcomeLimits {
   friend bool operator==(const OutcomeLimits&, const OutcomeLimits&) = default;
 };
 
-struct Outcome {
+struct KeptOutcome {
   /// Of the request: the same key with another request is a mistake of the client.
   std::uint64_t fingerprint = 0;
   Index index;                 ///< of the entry that carried it
@@ -40,18 +40,18 @@ struct Outcome {
   LogTime time;
   std::optional<Payload> response;  ///< encoded; nullopt: too large to keep
 
-  friend bool operator==(const Outcome&, const Outcome&) = default;
+  friend bool operator==(const KeptOutcome&, const KeptOutcome&) = default;
 };
 
 class OutcomeTable {
  public:
   explicit OutcomeTable(OutcomeLimits limits = {}) : limits_(limits) {}
 
-  [[nodiscard]] const Outcome* find(std::string_view key) const;
+  [[nodiscard]] const KeptOutcome* find(std::string_view key) const;
   /// Forgets what is too old at `now`; with every entry, before what it carries.
   void expire(LogTime now);
   /// A key that is known already keeps its first outcome.
-  void record(std::string key, Outcome outcome);
+  void record(std::string key, KeptOutcome outcome);
 
   [[nodiscard]] std::size_t size() const { return outcomes_.size(); }
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
@@ -60,11 +60,11 @@ class OutcomeTable {
   [[nodiscard]] bool load(ByteReader& in);
 
  private:
-  using Outcomes = std::map<std::string, Outcome, std::less<>>;
+  using Outcomes = std::map<std::string, KeptOutcome, std::less<>>;
   using Place = std::pair<Index, std::uint32_t>;
 
   void forget(Outcomes::iterator outcome);
-  [[nodiscard]] static std::uint64_t term_of(const std::string& key, const Outcome& outcome);
+  [[nodiscard]] static std::uint64_t term_of(const std::string& key, const KeptOutcome& outcome);
 
   OutcomeLimits limits_;
   Outcomes outcomes_;

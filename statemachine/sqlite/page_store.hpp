@@ -165,11 +165,12 @@ class PageStore {
   /// kUnavailable if the epoch has ended meanwhile, kOverloaded if a fold must run first, kDiskFull beyond the limits
   /// of a delta.
   Result<SealedVersion> seal(const Pin& base, std::vector<DatabaseWrite> writes, PageCodec& codec);
-  /// The oldest speculative version has been committed as entry `last`.
+  /// The oldest speculative version has been committed as entry `last`. An entry may carry several versions.
   void commit(Speculation name, LogId last);
 
   // --- Everybody ---
-  /// Makes the transaction whose parts are given the applied version, as entry `last`. There must be no speculation.
+  /// Makes the transaction whose parts are given the applied version, as entry `last`, or as one of several that the
+  /// entry carries. There must be no speculation.
   /// Nothing happens on failure: kCorrupt if the bytes are malformed, or this replica's pages are not those that the
   /// leader had; kOverloaded if a fold must run first.
   Result<void> apply(LogId last, std::span<const Payload> parts);

@@ -321,7 +321,7 @@ void PageStore::commit(Speculation name, LogId last) {
     const std::lock_guard lock(mutex_);
     QUORATE_ASSERT(!speculative_.empty());
     QUORATE_ASSERT(speculative_.front().name == name);
-    QUORATE_ASSERT(last.index > applied_entry_.index);
+    QUORATE_ASSERT(last.index >= applied_entry_.index);
     version = std::move(speculative_.front());
     speculative_.pop_front();
   }
@@ -347,7 +347,7 @@ Result<void> PageStore::apply(LogId last, std::span<const Payload> parts) {
   {
     const std::lock_guard lock(mutex_);
     QUORATE_ASSERT(speculative_.empty());
-    QUORATE_ASSERT(last.index > applied_entry_.index);
+    QUORATE_ASSERT(last.index >= applied_entry_.index);
     draft.digest = applied_digest_;
     version.version = VersionId{next_version_.value++};
   }

@@ -1,0 +1,236 @@
+#include "statemachine/sqlite/machine.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "consensus/assert.hpp"
+#include "consensus/configuration_codec.hpp"
+#include "consensus/fingerprint.hpp"
+#include "statemachine/sqlite/bytes.hpp"
+#include "statemachine/sqlite/fold.hpp"
+
+namespace quorate::sqlite {
+namespace {
+
+/// Of what the application adds to a superblock and to a snapshot:
+///   u8 format | term | index | time | configuration, length first | outcomes (outcomes.cpp) | parts (part_buffer.cpp)
+constexpr std::uint8_t kStateFormat = 1;
+constexpr std::size_t kConfigurationBytesMax = std::size_t{1} << 16;
+/// Of a fold, within one job: other work of the disk's thread gets its turn in between.
+constexpr int kFoldStepsPerJob = 4;
+
+static_assert(StateMachine<SqliteMachine>);
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteMachine>> SqliteMachine::open(storage::AnyFileSystem files, SqliteMachineOptions options,
+                                                           JobRunner disk_jobs) {
+  Result<std::unique_ptr<PageStore>> store = PageStore::open(std::move(files), options.pages);
+  if (!store) return tl::unexpected(store.error());
+  const Superblock durable = (*store)->durable();
+  std::unique_ptr<SqliteMachine> machine(
+      new SqliteMachine(std::move(*store), std::move(options), std::move(disk_jobs)));
+  if (durable.last == LogId{}) return machine;
+  if (const Result<void> loaded = machine->load(durable.application); !loaded) return tl::unexpected(loaded.error());
+  if (machine->context_.last != durable.last) {
+    return fail(ErrorKind::kCorrupt, "the checkpoint's pages and its other state are not of the same entry");
+  }
+  machine->recovered_ = machine->context_;
+  return machine;
+}
+
+SqliteMachine::SqliteMachine(std::unique_ptr<PageStore> store, SqliteMachineOptions options, JobRunner disk_jobs)
+    : options_(std::move(options)),
+      disk_jobs_(std::move(disk_jobs)),
+      store_(std::move(store)),
+      outcomes_(options_.outcomes) {}
+
+SqliteMachine::SqliteMachine(SqliteMachine&&) noexcept = default;
+SqliteMachine::~SqliteMachine() = default;
+
+// --- Entries ---
+
+Result<Payload> SqliteMachine::apply(const Entry& entry) {
+  const Origin origin = origin_of(entry.id());
+  outcomes_.expire(entry.time);
+  context_.last = entry.id();
+  context_.time = entry.time;
+  Result<void> applied;
+  switch (entry.kind) {
+    case EntryKind::kNoop:
+      parts_.clear();
+      store_->advance(entry.id());
+      break;
+    case EntryKind::kConfiguration: {
+      Result<Configuration> configuration = decode_configuration(entry.payload.bytes());
+      if (!configuration) return tl::unexpected(configuration.error());
+      context_.configuration = std::move(*configuration);
+      store_->advance(entry.id());
+      break;
+    }
+    case EntryKind::kCommand: applied = apply_part(entry, origin); break;
+  }
+  if (!applied) return tl::unexpected(applied.error());
+  return Payload();
+}
+
+SqliteMachine::Origin SqliteMachine::origin_of(LogId id) {
+  if (own_.empty() || own_.front() != id) return Origin::kForeign;
+  own_.pop_front();
+  return Origin::kOwn;
+}
+
+Result<void> SqliteMachine::apply_part(const Entry& entry, Origin origin) {
+  const Result<BundlePart> part = parse_bundle_part(entry.payload.bytes());
+  if (!part) return tl::unexpected(part.error());
+  if (Result<void> added = parts_.add(entry.term, *part, entry.payload); !added) return added;
+  if (part->is_last) return apply_bundle(entry, origin);
+  store_->advance(entry.id());
+  return {};
+}
+
+Result<void> SqliteMachine::apply_bundle(const Entry& entry, Origin origin) {
+  bool has_versions = false;
+  std::vector<Payload> deltas;  // of the present version
+  for (const Payload& bytes : parts_.take()) {
+    const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
+    QUORATE_ASSERT(part.has_value());
+    for (const std::span<const std::byte> delta : part->deltas) {
+      deltas.push_back(Payload::copy_of(delta));
+      if (!is_last_delta_part(delta)) continue;
+      if (Result<void> applied = apply_version(entry.id(), std::exchange(deltas, {}), origin); !applied) return applied;
+      has_versions = true;
+    }
+    for (const BundleWriter::OutcomeRecord& record : part->outcomes) {
+      std::optional<Payload> response;
+      if (record.response) response = Payload::copy_of(*record.response);
+      outcomes_.record(std::string(record.key),
+                       {record.fingerprint, entry.index, record.position, entry.time, std::move(response)});
+    }
+  }
+  if (!deltas.empty()) return fail(ErrorKind::kCorrupt, "a transaction in the log has no end");
+  if (!has_versions) store_->advance(entry.id());
+  return {};
+}
+
+Result<void> SqliteMachine::apply_version(LogId last, std::vector<Payload> deltas, Origin origin) {
+  if (origin == Origin::kForeign) return store_->apply(last, deltas);
+  store_->commit({epoch_, versions_committed_++}, last);
+  return {};
+}
+
+std::optional<std::uint64_t> SqliteMachine::digest() const {
+  return fingerprint(store_->digest().value(), fingerprint(outcomes_.digest(), parts_.digest()));
+}
+
+// --- Leading ---
+
+void SqliteMachine::epoch_changed(Epoch epoch) {
+  epoch_ = epoch;
+  versions_committed_ = 0;
+  own_.clear();
+  if (epoch == Epoch{}) {
+    store_->drop_speculation();
+  } else {
+    store_->begin_epoch(epoch);
+  }
+  if (listener_) listener_(epoch);
+}
+
+void SqliteMachine::appended(Epoch epoch, std::uint64_t sequence, LogId id) {
+  static_cast<void>(sequence);
+  if (epoch == epoch_) own_.push_back(id);
+}
+
+// --- Checkpoints ---
+
+void SqliteMachine::checkpoint(CheckpointContext context, Completion<CheckpointContext> done) {
+  QUORATE_ASSERT(context.last == store_->applied());
+  Result<Fold> fold = Fold::begin(*store_, save(context));
+  if (!fold) {
+    return run<CheckpointContext>(
+        [error = fold.error()]() -> Result<CheckpointContext> { return tl::unexpected(error); }, std::move(done));
+  }
+  is_folding_ = true;
+  go_on_folding(std::make_shared<Fold>(std::move(*fold)), std::move(context), std::move(done));
+}
+
+void SqliteMachine::go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext context,
+                                  Completion<CheckpointContext> done) {
+  const auto work = [fold]() -> Result<Fold::Progress> {
+    Result<Fold::Progress> progress = Fold::Progress::kMore;
+    for (int i = 0; i < kFoldStepsPerJob && progress && *progress == Fold::Progress::kMore; ++i)
+      progress = fold->step();
+    return progress;
+  };
+  run<Fold::Progress>(work, [this, fold, context = std::move(context),
+                             done = std::move(done)](Result<Fold::Progress> progress) mutable {
+    if (progress && *progress == Fold::Progress::kMore) {
+      return go_on_folding(std::move(fold), std::move(context), std::move(done));
+    }
+    is_folding_ = false;
+    if (!progress) return done(tl::unexpected(progress.error()));
+    done(std::move(context));
+  });
+}
+
+std::vector<std::byte> SqliteMachine::save(const CheckpointContext& context) const {
+  ByteWriter out;
+  out.fixed(kStateFormat);
+  out.varint(context.last.term.value);
+  out.varint(context.last.index.value);
+  out.varint(context.time.value);
+  out.string(encode(context.configuration).bytes());
+  outcomes_.save(out);
+  parts_.save(out);
+  return std::move(out.buffer());
+}
+
+Result<void> SqliteMachine::load(std::span<const std::byte> bytes) {
+  ByteReader in(bytes);
+  if (const auto format = in.fixed<std::uint8_t>(); format != kStateFormat) {
+    return fail(format > kStateFormat ? ErrorKind::kUnsupported : ErrorKind::kCorrupt,
+                fmt::format("the application's state has format {}, this build knows {}", format, kStateFormat));
+  }
+  context_.last = {Term{in.varint()}, Index{in.varint()}};
+  context_.time = LogTime{in.varint()};
+  Result<Configuration> configuration = decode_configuration(in.string(kConfigurationBytesMax));
+  if (!configuration) return tl::unexpected(configuration.error());
+  context_.configuration = std::move(*configuration);
+  if (!outcomes_.load(in) || !parts_.load(in) || !in.finished()) {
+    return fail(ErrorKind::kCorrupt, "the application's state in a checkpoint or snapshot makes no sense");
+  }
+  return {};
+}
+
+template <class T, class Job>
+void SqliteMachine::run(Job job, Completion<T> done) {
+  auto result = std::make_shared<std::optional<Result<T>>>();
+  disk_jobs_([job = std::move(job), result]() mutable { *result = job(); },
+             [result, done = std::move(done), life = std::weak_ptr<const char>(life_)]() mutable {
+               if (!life.expired()) done(std::move(**result));
+             });
+}
+
+// --- Snapshots ---
+
+Result<SnapshotId> SqliteMachine::open_snapshot(NodeId, Index) {
+  return fail(ErrorKind::kNotFound, "there is no snapshot yet");
+}
+void SqliteMachine::read_snapshot(NodeId, std::uint64_t, Completion<SnapshotPiece> done) {
+  run<SnapshotPiece>([]() -> Result<SnapshotPiece> { return fail(ErrorKind::kNotFound, "there is no snapshot yet"); },
+                     std::move(done));
+}
+void SqliteMachine::close_snapshot(NodeId) {}
+std::optional<StagedSnapshot> SqliteMachine::staged_snapshot() const { return std::nullopt; }
+void SqliteMachine::stage_snapshot(const SnapshotId&, std::uint64_t, Payload, Completion<std::uint64_t> done) {
+  run<std::uint64_t>([]() -> Result<std::uint64_t> { return fail(ErrorKind::kUnsupported, "not received"); },
+                     std::move(done));
+}
+void SqliteMachine::install_snapshot(const SnapshotId&, Completion<CheckpointContext> done) {
+  run<CheckpointContext>([]() -> Result<CheckpointContext> { return fail(ErrorKind::kCorrupt, "not received"); },
+                         std::move(done));
+}
+
+}  // namespace quorate::sqlite
