@@ -80,8 +80,10 @@ class Cluster {
   virtual void probe(Members members, Duration timeout, std::function<void(std::vector<NodeView>)> done) = 0;
   virtual void check_ready(const ReadyQuestion& question, std::function<void(Readiness)> done) = 0;
 
-  /// An id that is no member's is removed already.
-  virtual void remove(std::string id, Duration timeout, std::function<void(ChangeEnd)> done) = 0;
+  /// An id that is no member's is removed already. Guarded, it is refused if too few voters would be left in contact
+  /// for a majority.
+  enum class RemovalGuard : std::uint8_t { kOn, kOff };
+  virtual void remove(std::string id, RemovalGuard guard, Duration timeout, std::function<void(ChangeEnd)> done) = 0;
   /// To the best voter if `target` is empty. Done as soon as the transfer has begun, or, if `wait`, has ended.
   enum class TransferWait : std::uint8_t { kUntilBegun, kUntilEnded };
   virtual void transfer_leadership(std::string target, TransferWait wait, Duration timeout,

@@ -2,12 +2,16 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "server/cli/go_flags.hpp"
 #include "server/cli/parse.hpp"
 #include "server/commands/bench.hpp"
 #include "server/commands/check.hpp"
+#include "server/commands/node.hpp"
 #include "server/commands/sim.hpp"
 #include "server/commands/sql.hpp"
 #include "server/version.hpp"
@@ -47,10 +51,16 @@ ExitCode run(int argc, char** argv) {
   Commands commands(app);
   commands.add("bench", "Measure how fast a cluster answers over HTTP", describe_bench_options, run_bench);
   commands.add("check", "Judge whether a recorded history is linearizable", describe_check_options, run_check);
+  commands.add("node", "Serve SQL as a member of a cluster", describe_node_options, run_node);
   commands.add("sim", "Run clusters in simulated time, under faults drawn from seeds", describe_sim_options, run_sim);
   commands.add("sql", "Open a shell on a cluster, or run statements on it", describe_sql_options, run_sql);
 
-  if (const auto code = cli::parse(app, argc, argv)) return *code;
+  // The flags of a node are those of a program written in Go.
+  std::vector<std::string> arguments(argv, argv + argc);
+  if (argc > 1 && arguments[1] == "node") arguments = cli::with_two_dashes(arguments);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  if (const auto code = cli::parse(app, argc, pointers.data())) return *code;
   return commands.run_chosen();
 }
 

@@ -48,7 +48,7 @@ void AsioTransport::send(Message message) {
 void AsioTransport::reconfigure(const Configuration& configuration) {
   std::erase_if(links_, [&](const auto& link) {
     const Member* const member = configuration.find(link.first);
-    return member == nullptr || member->address != link.second->address();
+    return member == nullptr || endpoint_of(member->address) != link.second->address();
   });
   for (const Member& member : configuration.members) connect_to(member);
   for (const Member& member : configuration.outgoing) connect_to(member);
@@ -56,8 +56,10 @@ void AsioTransport::reconfigure(const Configuration& configuration) {
 
 void AsioTransport::connect_to(const Member& member) {
   if (member.id == options_.identity.node || links_.contains(member.id)) return;
-  PeerLink::Options options{
-      .identity = options_.identity, .peer = member.id, .address = member.address, .seed = next_seed()};
+  PeerLink::Options options{.identity = options_.identity,
+                            .peer = member.id,
+                            .address = std::string(endpoint_of(member.address)),
+                            .seed = next_seed()};
   PeerLink::Events events{.connected = nullptr, .lost = [this, peer = member.id] { events_.lost(peer); }};
   links_.emplace(member.id, std::make_unique<PeerLink>(runtime_, std::move(options), std::move(events)));
 }

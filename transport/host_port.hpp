@@ -20,4 +20,9 @@ struct HostPort {
 [[nodiscard]] Result<HostPort> parse_host_port(std::string_view text);
 [[nodiscard]] std::string to_string(const HostPort& address);
 
+/// The host:port in the address of a member, which may have a name in front of it: "name@host:port".
+[[nodiscard]] inline std::string_view endpoint_of(std::string_view member_address) {
+  return member_address.substr(member_address.rfind('@') + 1);
+}
+
 }  // namespace quorate::transport

@@ -152,7 +152,9 @@ Result<void> PeerLink::Core::on_reply(WholeCall reply) {
   if (reply.verdict == CallVerdict::kServed) {
     done({CallEnd::kAnswered, std::move(reply.bytes), {}});
   } else {
-    done({CallEnd::kRefused, {}, "node " + std::to_string(options_.peer.value) + " has too much to do"});
+    done({CallEnd::kRefused,
+          {},
+          "node " + std::to_string(options_.peer.value) + " has refused it: it has too much to do, or does not lead"});
   }
   return {};
 }

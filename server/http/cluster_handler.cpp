@@ -133,7 +133,9 @@ void ClusterHandler::remove(Exchange exchange) {
   if (!id) return exchange.responder.send(Response(Status::kBadRequest));
   if (!cluster_.is_leader()) return leader_.take(std::move(exchange));
   auto responder = std::make_shared<Responder>(std::move(exchange.responder));
-  cluster_.remove(std::move(*id), exchange.parameters.timeout,
+  using Guard = server::Cluster::RemovalGuard;
+  const Guard guard = exchange.parameters.has(Flag::kForce) ? Guard::kOff : Guard::kOn;
+  cluster_.remove(std::move(*id), guard, exchange.parameters.timeout,
                   [responder](const ChangeEnd& end) { responder->send(answer_to(end, "remove")); });
 }
 

@@ -19,6 +19,7 @@ constexpr std::array kFlagNames = {
     std::pair{"blob_array", Flag::kBlobArray},
     std::pair{"bypass", Flag::kBypass},
     std::pair{"compress", Flag::kCompress},
+    std::pair{"force", Flag::kForce},
     std::pair{"freshness_strict", Flag::kFreshnessStrict},
     std::pair{"noleader", Flag::kNoLeader},
     std::pair{"nonvoters", Flag::kNonVoters},

@@ -23,6 +23,7 @@ enum class Flag : std::uint8_t {
   kBlobArray,
   kBypass,
   kCompress,
+  kForce,
   kFreshnessStrict,
   kNoLeader,
   kNonVoters,

@@ -55,6 +55,8 @@ class RowCursor {
     std::vector<std::vector<Value>> rows;
     enum class End : std::uint8_t { kMoreFollow, kReached } end = End::kMoreFollow;
   };
+  /// The newest entry contained in what is read; known once next() was called.
+  [[nodiscard]] LogId last_entry() const { return reader_.last_entry(); }
   /// The next rows: at least one, and no more once they have come to so many bytes. An error ends the cursor.
   SqlResult<Piece> next(std::size_t bytes);
 

@@ -98,8 +98,9 @@ class FakeCluster final : public server::Cluster {
     ready_question = question;
     done(readiness);
   }
-  void remove(std::string id, Duration, std::function<void(server::ChangeEnd)> done) override {
+  void remove(std::string id, RemovalGuard guard, Duration, std::function<void(server::ChangeEnd)> done) override {
     removed.push_back(std::move(id));
+    removal_guard = guard;
     done(change_end);
   }
   void transfer_leadership(std::string target, TransferWait wait, Duration,
@@ -121,6 +122,7 @@ class FakeCluster final : public server::Cluster {
   server::ReadyQuestion ready_question;
   server::Readiness readiness;
   std::vector<std::string> removed;
+  RemovalGuard removal_guard = RemovalGuard::kOn;
   std::vector<std::pair<std::string, TransferWait>> transfers;
   server::ChangeEnd change_end;
 };

@@ -1,0 +1,215 @@
+#include "server/commands/node.hpp"
+
+#include <limits>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "server/http/go_text.hpp"
+#include "server/log.hpp"
+#include "server/node_process.hpp"
+#include "server/version.hpp"
+
+namespace quorate {
+
+using server::NodeConfig;
+
+namespace {
+
+constexpr const char* kIdentity = "Who it is";
+constexpr const char* kCluster = "Coming to a cluster, and leaving it";
+constexpr const char* kConsensus = "Consensus";
+constexpr const char* kSql = "SQL";
+constexpr const char* kLimits = "Limits";
+constexpr const char* kHidden = "";
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value, const std::string& description) {
+  const auto set = [&value](const std::string& text) {
+    const auto parsed = http::parse_duration(text);
+    if (!parsed || *parsed < Duration::zero())
+      throw CLI::ValidationError("\"" + text + "\" is no duration; write it like 250ms, 3s or 1m30s");
+    value = *parsed;
+  };
+  return app.add_option_function<std::string>(name, set, description)
+      ->type_name("DURATION")
+      ->default_str(http::format_duration(value));
+}
+
+/// Flags of rqlited for what does not exist here. Whoever relies on one must know that it would do nothing.
+void refuse_what_is_missing(CLI::App& app) {
+  struct Missing {
+    const char* names;
+    const char* what;
+  };
+  static constexpr Missing kMissing[] = {
+      {"--auth,--join-as", "authentication"},
+      {"--http-ca-cert,--http-cert,--http-key,--http-verify-client,--http-verify-common-name", "TLS for clients"},
+      {"--node-ca-cert,--node-cert,--node-key,--node-no-verify,--node-verify-client,--node-verify-server-name,"
+       "--node-verify-common-name",
+       "TLS between nodes"},
+      {"--disco-mode,--disco-key,--disco-config", "discovery through Consul, etcd or DNS"},
+      {"--auto-backup,--auto-restore", "automatic backup and restore"},
+      {"--extensions-path", "SQLite extensions"},
+      {"--cdc-config", "change data capture"},
+      {"--otlp-endpoint,--otlp-interval,--otlp-insecure,--otlp-no-verify,--otlp-ca-cert,--otlp-cert,--otlp-key",
+       "pushing metrics (GET /metrics has them)"},
+      {"--cpu-profile,--mem-profile,--trace-profile", "profiles of a Go runtime"},
+      {"--raft-reap-node-timeout,--raft-reap-read-only-node-timeout", "removing nodes automatically"},
+      {"--auto-vacuum-int,--auto-optimize-int", "periodic VACUUM and PRAGMA optimize"},
+      {"--on-disk,--on-disk-path", "placing the database elsewhere"},
+  };
+  for (const Missing& missing : kMissing) {
+    const auto refuse = [what = missing.what](const CLI::results_t&) -> bool {
+      throw CLI::ValidationError(std::string("there is no support for ") + what + " yet; leave the flag out");
+    };
+    std::string_view names = missing.names;
+    while (!names.empty()) {
+      const std::size_t end = std::min(names.find(','), names.size());
+      app.add_option(std::string(names.substr(0, end)), refuse)->expected(0, 1)->group(kHidden);
+      names.remove_prefix(std::min(end + 1, names.size()));
+    }
+  }
+}
+
+/// Flags of rqlited that ask for nothing that is not so anyway.
+void accept_what_needs_no_choice(CLI::App& app) {
+  static constexpr const char* kNames[] = {
+      "--raft-snap-int",           "--raft-commit-timeout",     "--raft-apply-timeout",  "--raft-leader-lease-timeout",
+      "--compress-snap-transport", "--cluster-connect-timeout", "--write-queue-timeout", "--write-queue-capacity",
+      "--write-queue-batch-size",  "--write-queue-tx"};
+  for (const char* name : kNames) {
+    const auto note = [name](const CLI::results_t&) {
+      server::log_warn(std::string(name + 1) + " has no effect here: what it tunes does not exist in this engine");
+      return true;
+    };
+    app.add_option(name, note)->expected(0, 1)->group(kHidden);
+  }
+}
+
+void describe_identity(CLI::App& app, NodeConfig& config) {
+  app.add_option("DATA_DIRECTORY", config.data_directory, "Where everything of the node is stored; created if need be")
+      ->required();
+  app.add_option("--node-id", config.node_id,
+                 "Its name, unique in the cluster, for good (default: as advertised for nodes)")
+      ->group(kIdentity);
+  app.add_option("--http-addr", config.http_address, "Listen for clients on this host:port")->group(kIdentity);
+  app.add_option("--http-adv-addr", config.http_advertised, "Address that clients are told (default: -http-addr)")
+      ->group(kIdentity);
+  app.add_option("--raft-addr", config.raft_address, "Listen for other nodes on this host:port")->group(kIdentity);
+  app.add_option("--raft-adv-addr", config.raft_advertised, "Address that nodes are told (default: -raft-addr)")
+      ->group(kIdentity);
+  app.add_option("--http-allow-origin", config.allow_origin, "Access-Control-Allow-Origin of every answer")
+      ->group(kIdentity);
+}
+
+void describe_cluster(CLI::App& app, NodeConfig& config) {
+  app.add_option("--join", config.join, "Nodes to join a cluster through: host:port,... of -raft-addr")
+      ->delimiter(',')
+      ->group(kCluster);
+  app.add_option("--join-attempts", config.join_attempts, "How often all of them are asked before giving up")
+      ->check(CLI::Range(1U, 1'000'000U))
+      ->group(kCluster);
+  add_duration(app, "--join-interval", config.join_interval, "Pause between two attempts")->group(kCluster);
+  app.add_option("--bootstrap-expect", config.bootstrap_expect,
+                 "Form a cluster once so many of the nodes named by -join are there (the same -join on all of them)")
+      ->group(kCluster);
+  add_duration(app, "--bootstrap-expect-timeout", config.bootstrap_expect_timeout, "Give up after this long")
+      ->group(kCluster);
+  app.add_flag("--raft-non-voter,!--raft-voter", config.is_read_replica,
+               "Be a read replica: it has all the data and never counts for a majority")
+      ->group(kCluster);
+  app.add_flag("--raft-shutdown-stepdown", config.step_down_on_shutdown,
+               "Hand leadership over before stopping; =false: do not")
+      ->group(kCluster);
+  app.add_flag("--raft-cluster-remove-shutdown", config.leave_on_shutdown, "Leave the cluster when stopping")
+      ->group(kCluster);
+  app.add_flag("--raft-remove-shutdown", config.stop_when_removed, "Stop when removed from the cluster")
+      ->group(kCluster);
+}
+
+void describe_consensus(CLI::App& app, NodeConfig& config) {
+  add_duration(app, "--raft-election-timeout,--raft-heartbeat-timeout,--raft-timeout", config.election_timeout,
+               "A follower that hears nothing for one to two times this long stands for election")
+      ->group(kConsensus);
+  add_duration(app, "--raft-heartbeat-interval", config.heartbeat_interval,
+               "How often a leader says that it is there (0s: a quarter of the election timeout)")
+      ->group(kConsensus);
+  app.add_option("--raft-snap", config.checkpoint_entries, "Checkpoint after so many log entries at the latest")
+      ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()))
+      ->group(kConsensus);
+  app.add_option("--raft-snap-wal-size", config.checkpoint_log_bytes,
+                 "Checkpoint after so many bytes of log at the latest")
+      ->check(CLI::Range(std::uint64_t{1} << 16, std::numeric_limits<std::uint64_t>::max()))
+      ->group(kConsensus);
+}
+
+void describe_sql(CLI::App& app, NodeConfig& config) {
+  app.add_flag("--fk", config.enforce_foreign_keys, "Enforce foreign keys")->group(kSql);
+  app.add_option("--db-max-ro-conns", config.readers_max, "Idle connections kept for reading")
+      ->check(CLI::Range(1U, 100'000U))
+      ->group(kSql);
+  app.add_option("--reader-threads", config.reader_threads, "Threads that read")
+      ->check(CLI::Range(1U, 256U))
+      ->group(kSql);
+  add_duration(app, "--transaction-idle-max", config.transaction_idle_max,
+               "An interactive transaction is rolled back when its client is silent for so long")
+      ->group(kSql);
+  add_duration(app, "--transaction-max", config.transaction_max, "And when it is open for so long")->group(kSql);
+}
+
+void describe_limits(CLI::App& app, NodeConfig& config) {
+  app.add_option("--http-body-bytes-max", config.http_body_bytes_max, "Largest body of a request; beyond it: 413")
+      ->check(CLI::Range(std::uint64_t{1} << 10, std::uint64_t{1} << 30))
+      ->group(kLimits);
+  app.add_option("--http-connections-max", config.http_connections_max, "Connections of clients; beyond it: 503")
+      ->check(CLI::Range(1U, 1'000'000U))
+      ->group(kLimits);
+}
+
+}  // namespace
+
+void describe_node_options(CLI::App& app, NodeConfig& config) {
+  app.footer(
+      "The first node of a cluster is started without -join, all others with it:\n\n"
+      "  quorate node -node-id a data-a\n"
+      "  quorate node -node-id b -http-addr localhost:4003 -raft-addr localhost:4004 -join localhost:4002 data-b\n\n"
+      "or all of them with the same -bootstrap-expect 3 -join host1:4002,host2:4002,host3:4002. A node that was a\n"
+      "member before goes on as one. Options are written with one dash or two; flags of rqlited that ask for what "
+      "does\n"
+      "not exist here are refused. SIGTERM and SIGINT stop the node in good order; a second one stops it at once.");
+  app.set_version_flag("--version", describe_build());
+  describe_identity(app, config);
+  describe_cluster(app, config);
+  describe_consensus(app, config);
+  describe_sql(app, config);
+  describe_limits(app, config);
+  const auto set_level = [&config](const std::string& name) {
+    const auto level = server::log_level_named(name);
+    if (!level) throw CLI::ValidationError("\"" + name + "\" is none of debug, info, warn, error, off");
+    config.log_level = *level;
+  };
+  app.add_option_function<std::string>("--log-level,--raft-log-level,--log", set_level,
+                                       "What to say on standard error: debug, info, warn, error or off")
+      ->type_name("LEVEL")
+      ->default_str("info");
+  refuse_what_is_missing(app);
+  accept_what_needs_no_choice(app);
+}
+
+cli::ExitCode run_node(NodeConfig config, std::ostream&, std::ostream& err) {
+  auto complete = server::complete(std::move(config));
+  if (!complete) {
+    err << "quorate node: " << complete.error().message << '\n';
+    return cli::ExitCode::kUsage;
+  }
+  server::set_log_level(complete->log_level);
+  if (auto served = server::run_node_process(*complete); !served) {
+    server::log_error(served.error().message);
+    return cli::ExitCode::kFailure;
+  }
+  return cli::ExitCode::kSuccess;
+}
+
+}  // namespace quorate

@@ -1,0 +1,82 @@
+#include "server/config.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "consensus/limits.hpp"
+#include "consensus/options.hpp"
+#include "transport/host_port.hpp"
+
+namespace quorate::server {
+
+namespace {
+
+using transport::HostPort;
+using transport::parse_host_port;
+
+tl::unexpected<Error> refuse(std::string message) { return fail(ErrorKind::kInvalidArgument, std::move(message)); }
+
+Result<HostPort> bound_address(const std::string& flag, const std::string& text) {
+  auto address = parse_host_port(text);
+  if (!address) return refuse(flag + ": " + address.error().message);
+  if (address->port == 0) return refuse(flag + ": port 0 cannot be told to others; name a port");
+  return address;
+}
+
+/// What others are told. They cannot reach an address that means "all interfaces".
+Result<void> advertise(const std::string& flag, const std::string& bound, std::string& advertised) {
+  if (advertised.empty()) advertised = bound;
+  auto address = bound_address(flag, advertised);
+  if (!address) return tl::unexpected(address.error());
+  const bool is_everything = address->host.empty() || address->host == "0.0.0.0" || address->host == "::";
+  if (!is_everything) return {};
+  return refuse(flag + ": " + advertised + " is no address that others could connect to; name the one they should use");
+}
+
+Result<void> complete_addresses(NodeConfig& config) {
+  if (auto bound = bound_address("-http-addr", config.http_address); !bound) return tl::unexpected(bound.error());
+  if (auto bound = bound_address("-raft-addr", config.raft_address); !bound) return tl::unexpected(bound.error());
+  if (auto done = advertise("-http-adv-addr", config.http_address, config.http_advertised); !done) return done;
+  if (auto done = advertise("-raft-adv-addr", config.raft_address, config.raft_advertised); !done) return done;
+  if (config.http_address == config.raft_address) return refuse("-http-addr and -raft-addr must differ");
+  if (config.http_advertised == config.raft_advertised) return refuse("-http-adv-addr and -raft-adv-addr must differ");
+  return {};
+}
+
+Result<void> check_joining(NodeConfig& config) {
+  std::erase(config.join, "");
+  std::ranges::sort(config.join);
+  config.join.erase(std::ranges::unique(config.join).begin(), config.join.end());
+  for (const std::string& address : config.join)
+    if (auto parsed = bound_address("-join", address); !parsed) return tl::unexpected(parsed.error());
+  if (config.bootstrap_expect > 0 && config.is_read_replica)
+    return refuse("-bootstrap-expect is for voters; a node with -raft-non-voter joins a cluster that is there");
+  const bool names_itself = std::ranges::binary_search(config.join, config.raft_advertised);
+  if (config.bootstrap_expect == 0 && names_itself)
+    return refuse("-join: " + config.raft_advertised + " is this node itself; name others");
+  if (config.bootstrap_expect == 0) return {};
+  if (!names_itself)
+    config.join.insert(std::ranges::lower_bound(config.join, config.raft_advertised), config.raft_advertised);
+  if (config.join.size() < config.bootstrap_expect)
+    return refuse("-bootstrap-expect " + std::to_string(config.bootstrap_expect) + ": -join names only " +
+                  std::to_string(config.join.size()) + " nodes, this one included; name all of them");
+  return {};
+}
+
+}  // namespace
+
+Result<NodeConfig> complete(NodeConfig config) {
+  if (config.data_directory.empty()) return refuse("no data directory is named");
+  if (auto done = complete_addresses(config); !done) return tl::unexpected(done.error());
+  if (auto done = check_joining(config); !done) return tl::unexpected(done.error());
+  // A member's address is its name and where it can be reached, see membership_service.hpp.
+  if (config.node_id.size() + config.raft_advertised.size() + 1 > kAddressBytesMax)
+    return refuse("-node-id is too long");
+  if (config.heartbeat_interval == Duration::zero()) config.heartbeat_interval = config.election_timeout / 4;
+  CoreOptions core{
+      .id = NodeId{1}, .heartbeat_interval = config.heartbeat_interval, .election_timeout = config.election_timeout};
+  if (auto valid = validate(core); !valid) return refuse("-raft-election-timeout: " + valid.error().message);
+  return config;
+}
+
+}  // namespace quorate::server

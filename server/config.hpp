@@ -1,0 +1,68 @@
+// How a node is configured: what its command line says, checked and completed. A value.
+//
+// Names and meanings of the flags are those of rqlited where there is such a thing here; the command
+// (commands/node.hpp) says which are which.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "consensus/result.hpp"
+#include "consensus/types.hpp"
+#include "server/log.hpp"
+
+namespace quorate::server {
+
+struct NodeConfig {
+  std::string data_directory;
+
+  // Who it is.
+  std::string node_id;  ///< empty: the one in the data directory, else the advertised address for nodes
+  std::string http_address = "localhost:4001";
+  std::string http_advertised;  ///< empty: as bound
+  std::string raft_address = "localhost:4002";
+  std::string raft_advertised;  ///< empty: as bound
+  std::string allow_origin;
+
+  // How it comes to a cluster.
+  std::vector<std::string> join;
+  unsigned join_attempts = 5;
+  Duration join_interval = std::chrono::seconds(3);
+  unsigned bootstrap_expect = 0;
+  Duration bootstrap_expect_timeout = std::chrono::seconds(120);
+  bool is_read_replica = false;
+
+  // How it leaves.
+  bool leave_on_shutdown = false;
+  bool step_down_on_shutdown = true;
+  bool stop_when_removed = false;
+
+  // Consensus.
+  Duration election_timeout = std::chrono::milliseconds(300);
+  Duration heartbeat_interval{};  ///< 0: a quarter of the election timeout
+  std::uint64_t checkpoint_entries = 1'000'000;
+  std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
+
+  // SQL.
+  bool enforce_foreign_keys = false;
+  unsigned readers_max = 256;  ///< idle connections kept for reading
+  unsigned reader_threads = 2;
+  Duration transaction_idle_max = std::chrono::seconds(10);
+  Duration transaction_max = std::chrono::minutes(1);
+
+  // HTTP.
+  std::uint64_t http_body_bytes_max = std::uint64_t{64} << 20;
+  unsigned http_connections_max = 20'000;
+
+  LogLevel log_level = LogLevel::kInfo;
+
+  [[nodiscard]] bool has_to_find_others() const { return !join.empty() || bootstrap_expect > 0; }
+};
+
+/// Fills in what follows from the rest, and refuses what cannot work: the message names the flag, and says what to do.
+[[nodiscard]] Result<NodeConfig> complete(NodeConfig config);
+
+}  // namespace quorate::server

@@ -1,0 +1,175 @@
+#include "server/entrance.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/log.hpp"
+#include "server/member_address.hpp"
+
+namespace quorate::server {
+
+using transport::AsioRuntime;
+using transport::CallEnd;
+using transport::CallResult;
+
+namespace {
+
+constexpr Duration kQuestionTimeout = std::chrono::seconds(2);
+/// Longer than the leader's own patience with a change.
+constexpr Duration kJoinTimeout = std::chrono::seconds(10);
+/// Nodes that wait for each other look more often than one that waits for a cluster.
+constexpr Duration kBootstrapPause = std::chrono::milliseconds(200);
+/// A leader that was named is asked at once; but not in a circle.
+constexpr Duration kHintPause = std::chrono::milliseconds(50);
+
+}  // namespace
+
+// --- Looking for a cluster ---
+
+void Entrance::look_for_cluster() {
+  begun_ = AsioRuntime::now();
+  ask_around();
+}
+
+void Entrance::ask_around() {
+  heard_.clear();
+  std::vector<std::string> others = config_.join;
+  std::erase(others, config_.raft_advertised);
+  unanswered_ = others.size();
+  if (others.empty()) return alarms_.after({}, [this] { everybody_asked(); }), void();
+  for (const std::string& address : others)
+    transport_.call(address, describe_request(), kQuestionTimeout,
+                    [this, address](const CallResult& result) { heard(address, result); });
+}
+
+void Entrance::heard(const std::string& address, const CallResult& result) {
+  if (result.end == CallEnd::kAnswered) {
+    if (auto description = decode_description(result.answer))
+      heard_.emplace(address, std::move(*description));
+    else
+      last_problem_ = address + ": " + description.error().message;
+  } else {
+    last_problem_ = address + ": " + result.error;
+  }
+  if (--unanswered_ == 0) alarms_.after({}, [this] { everybody_asked(); });
+}
+
+void Entrance::everybody_asked() {
+  std::set<std::string> names{name_};
+  for (const auto& [address, node] : heard_) {
+    if (node.cluster != ClusterId{}) return events_.joins(node.cluster);
+    names.insert(node.name);
+    last_problem_ = address + " belongs to no cluster yet";
+  }
+  const bool is_founder = config_.bootstrap_expect > 0 && config_.join.front() == config_.raft_advertised;
+  if (is_founder && names.size() >= config_.bootstrap_expect) return events_.found();
+  pause_or_give_up();
+}
+
+void Entrance::pause_or_give_up() {
+  ++attempts_;
+  if (config_.bootstrap_expect > 0) {
+    if (AsioRuntime::now() - begun_ >= config_.bootstrap_expect_timeout)
+      return events_.refused(fmt::format("no cluster of {} nodes has come about in time; the last problem was: {}",
+                                         config_.bootstrap_expect, last_problem_));
+    alarms_.after(kBootstrapPause, [this] { ask_around(); });
+    return;
+  }
+  if (attempts_ >= config_.join_attempts)
+    return events_.refused(
+        fmt::format("found no cluster to join in {} attempts; the last problem was: {}", attempts_, last_problem_));
+  log_warn(fmt::format("found no cluster to join yet ({}); trying again", last_problem_));
+  alarms_.after(config_.join_interval, [this] { ask_around(); });
+}
+
+// --- Becoming known ---
+
+void Entrance::make_known(Replica& replica, AskSelf ask_self) {
+  replica_ = &replica;
+  ask_self_ = std::move(ask_self);
+  begun_ = AsioRuntime::now();
+  attempts_ = 0;
+  asked_ = 0;
+  alarms_.after({}, [this] { ask_to_join(); });
+}
+
+JoinRequest Entrance::wish() const {
+  return {.name = name_,
+          .address = config_.raft_advertised,
+          .incarnation = replica_->identity().incarnation,
+          .is_read_replica = config_.is_read_replica};
+}
+
+bool Entrance::is_known() const {
+  const Member* self = replica_->core().configuration().find(replica_->core().id());
+  if (self == nullptr || self->incarnation != replica_->identity().incarnation) return false;
+  const bool is_replica = !self->votes() && self->priority == 0;
+  return endpoint_in(self->address) == config_.raft_advertised && is_replica == config_.is_read_replica;
+}
+
+/// The leader, if one is known; else whoever was named: the one that somebody took for the leader, then those on the
+/// command line in turn.
+void Entrance::ask_to_join() {
+  if (is_known()) return events_.entered();
+  const NodeId self = replica_->core().id();
+  const NodeId leader = replica_->core().leader();
+  if (leader == self) {
+    return ask_self_(wish(), [this](const JoinAnswer& answer) { judge(name_, answer); });
+  }
+  if (leader != kNoNode) {
+    const Member* member = replica_->core().configuration().find(leader);
+    const std::string name = member != nullptr ? name_in(member->address) : "the leader";
+    return transport_.call(leader, encode(wish()), kJoinTimeout,
+                           [this, name](const CallResult& result) { answered(name, result); });
+  }
+  std::string address = std::exchange(hint_, {});
+  if (address.empty()) {
+    std::vector<std::string> others = config_.join;
+    std::erase(others, config_.raft_advertised);
+    if (asked_ >= others.size()) return next_to_ask();
+    address = others[asked_++];
+  }
+  transport_.call(address, encode(wish()), kJoinTimeout,
+                  [this, address](const CallResult& result) { answered(address, result); });
+}
+
+void Entrance::answered(const std::string& by, const CallResult& result) {
+  if (result.end == CallEnd::kAnswered) {
+    auto answer = decode_join_answer(result.answer);
+    if (answer) return judge(by, *answer);
+    last_problem_ = by + ": " + answer.error().message;
+  } else {
+    last_problem_ = by + ": " + result.error;
+  }
+  alarms_.after(kHintPause, [this] { ask_to_join(); });
+}
+
+void Entrance::judge(const std::string& by, const JoinAnswer& answer) {
+  if (answer.kind == JoinAnswer::Kind::kAccepted) return alarms_.after({}, [this] { events_.entered(); }), void();
+  if (answer.kind == JoinAnswer::Kind::kRefused)
+    return alarms_.after(
+               {}, [this, why = answer.error] { events_.refused("the cluster does not take this node: " + why); }),
+           void();
+  last_problem_ = by + ": " + answer.error;
+  if (answer.kind == JoinAnswer::Kind::kNotLeader && answer.leader_address != config_.raft_advertised)
+    hint_ = answer.leader_address;
+  alarms_.after(kHintPause, [this] { ask_to_join(); });
+}
+
+/// All were asked in vain. A member that comes back just waits for the others: they are its cluster.
+void Entrance::next_to_ask() {
+  asked_ = 0;
+  const bool is_member = replica_->core().configuration().contains(replica_->core().id());
+  ++attempts_;
+  if (!is_member && attempts_ >= config_.join_attempts)
+    return events_.refused(
+        fmt::format("could not join in {} attempts; the last problem was: {}", attempts_, last_problem_));
+  if (!is_member) log_warn(fmt::format("could not join yet ({}); trying again", last_problem_));
+  alarms_.after(is_member ? kBootstrapPause : config_.join_interval, [this] { ask_to_join(); });
+}
+
+}  // namespace quorate::server

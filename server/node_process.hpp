@@ -1,0 +1,19 @@
+// A node as a process: puts the parts together, starts them in order, and takes them down in order. What each does is
+// in its own file.
+//
+//   data directory -> transport and HTTP listen -> (a cluster is looked for) -> replica -> known to the others
+//
+// Stopping in good order: no new requests; what has arrived is answered; the node leaves the cluster if it was told to;
+// leadership is handed over; the engine stops. A second signal ends the process at once, which loses nothing that was
+// acknowledged.
+#pragma once
+
+#include "consensus/result.hpp"
+#include "server/config.hpp"
+
+namespace quorate::server {
+
+/// Serves until it is told to stop (success), or cannot start or go on: the error says why, and what to do.
+[[nodiscard]] Result<void> run_node_process(const NodeConfig& config);
+
+}  // namespace quorate::server

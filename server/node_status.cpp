@@ -1,0 +1,200 @@
+#include "server/node_status.hpp"
+
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "server/http/go_text.hpp"
+#include "server/member_address.hpp"
+#include "server/version.hpp"
+
+namespace quorate::server {
+
+using http::format_duration;
+using http::MetricsText;
+using http::StatusTree;
+
+namespace {
+
+std::string time_text(std::chrono::system_clock::time_point time) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time)));
+}
+
+std::string state_name(Role role) {
+  switch (role) {
+    case Role::kLeader: return "Leader";
+    case Role::kCandidate:
+    case Role::kPreCandidate: return "Candidate";
+    case Role::kFollower: break;
+  }
+  return "Follower";
+}
+
+std::string suffrage(const Member& member) { return member.votes() ? "Voter" : "Nonvoter"; }
+
+void write_build(StatusTree& build) {
+  build["version"] = "v" + std::string(build_info().version);
+  build["commit"] = build_info().revision;
+  build["compiler_toolchain"] = build_info().compiler;
+}
+
+void write_process(const StatusSources& sources, StatusTree& status) {
+  const auto now = std::chrono::system_clock::now();
+  StatusTree& node = status["node"];
+  node["start_time"] = time_text(sources.started);
+  node["current_time"] = time_text(now);
+  node["uptime"] = format_duration(std::chrono::floor<std::chrono::seconds>(now - sources.started));
+  StatusTree& os = status["os"];
+  os["pid"] = std::int64_t{getpid()};
+  os["ppid"] = std::int64_t{getppid()};
+  os["page_size"] = std::int64_t{sysconf(_SC_PAGESIZE)};
+  std::vector<char> host(256);
+  if (gethostname(host.data(), host.size() - 1) == 0) os["hostname"] = std::string(host.data());
+  StatusTree& runtime = status["runtime"];
+  runtime["num_cpu"] = std::uint64_t{std::thread::hardware_concurrency()};
+  runtime["version"] = build_info().compiler;
+}
+
+void write_http(const StatusSources& sources, StatusTree& http) {
+  http["bind_addr"] = sources.config.http_address;
+  http["auth"] = "disabled";
+  http["cluster"]["local_node_addr"] = sources.config.raft_advertised;
+  http["tls"]["enabled"] = "false";
+  if (sources.http_server == nullptr) return;
+  const http::HttpServerStats stats = sources.http_server->stats();
+  http["connections"]["open"] = std::uint64_t{stats.connections_open};
+  http["connections"]["accepted"] = stats.connections_accepted;
+  http["connections"]["refused"] = stats.connections_refused;
+}
+
+void write_raft(const Core& core, StatusTree& raft) {
+  raft["state"] = state_name(core.role());
+  raft["term"] = core.term().value;
+  raft["voter"] = core.configuration().is_voter(core.id());
+  raft["commit_index"] = core.commit().value;
+  raft["applied_index"] = core.applied().value;
+  raft["last_log_index"] = core.log().last().index.value;
+  raft["last_log_term"] = core.log().last().term.value;
+  raft["last_snapshot_index"] = core.checkpoint().index.value;
+  raft["last_snapshot_term"] = core.checkpoint().term.value;
+  raft["latest_configuration_index"] = core.configuration_index().value;
+  raft["num_peers"] =
+      std::uint64_t{core.configuration().members.size() - (core.configuration().contains(core.id()) ? 1U : 0U)};
+  raft["durable_index"] = core.durable().value;
+}
+
+void write_peers(const StatusSources& sources, StatusTree& peers) {
+  const Core& core = sources.replica->core();
+  for (const auto& peer : sources.transport->peers()) {
+    const Member* member = core.configuration().find(peer.node);
+    StatusTree& status = peers[member != nullptr ? name_in(member->address) : peer.address];
+    status["addr"] = peer.address;
+    status["connected"] = peer.link.is_connected;
+    status["bytes_sent"] = peer.link.bytes_sent;
+    if (!peer.link.last_error.empty()) status["last_error"] = peer.link.last_error;
+    if (core.leading() == nullptr) continue;
+    const auto progress = core.leading()->progress.find(peer.node);
+    if (progress == core.leading()->progress.end()) continue;
+    status["match_index"] = progress->second.match.value;
+    status["since_contact"] = format_duration(transport::AsioRuntime::now() - progress->second.last_contact);
+  }
+}
+
+void write_store(const StatusSources& sources, StatusTree& store) {
+  store["addr"] = sources.config.raft_advertised;
+  store["dir"] = sources.config.data_directory;
+  store["node_id"] = sources.self.name;
+  store["election_timeout"] = format_duration(sources.config.election_timeout);
+  store["heartbeat_timeout"] = format_duration(sources.config.heartbeat_interval);
+  store["db_conf"]["fk_constraints"] = sources.config.enforce_foreign_keys;
+  store["leader"]["addr"] = "";
+  store["leader"]["node_id"] = "";
+  store["open"] = sources.replica != nullptr;
+  store["ready"] = false;
+  store["sqlite3"]["version"] = std::string(sqlite3_libversion());
+  if (sources.replica == nullptr) return;
+
+  const Core& core = sources.replica->core();
+  if (const Member* leader = core.configuration().find(core.leader())) {
+    store["leader"]["addr"] = endpoint_in(leader->address);
+    store["leader"]["node_id"] = name_in(leader->address);
+    store["ready"] = sources.replica->has_replayed();
+  }
+  store["cluster_id"] = fmt::format("{:016x}", sources.replica->identity().cluster.value);
+  store["fsm_index"] = core.applied().value;
+  store["db_applied_index"] = core.applied().value;
+  StatusTree::List nodes;
+  for (const Member& member : core.configuration().members) {
+    StatusTree node;
+    node["id"] = name_in(member.address);
+    node["addr"] = endpoint_in(member.address);
+    node["suffrage"] = suffrage(member);
+    nodes.push_back(std::move(node));
+  }
+  store["nodes"] = std::move(nodes);
+  write_raft(core, store["raft"]);
+  write_peers(sources, store["peers"]);
+  StatusTree& executor = store["executor"];
+  const sqlite::Executor::Stats stats = sources.replica->executor().stats();
+  executor["queued"] = std::uint64_t{stats.queued};
+  executor["sessions"] = std::uint64_t{stats.sessions};
+  executor["requests"] = stats.requests;
+  executor["batches"] = stats.batches;
+  executor["bundles"] = stats.bundles;
+  executor["repeats"] = stats.repeats;
+  store["pages"]["overlay_bytes"] = sources.replica->store().overlay_bytes();
+  store["pages"]["folded_index"] = sources.replica->store().durable().last.index.value;
+}
+
+}  // namespace
+
+void write_status(const StatusSources& sources, StatusTree& status) {
+  write_build(status["build"]);
+  write_process(sources, status);
+  StatusTree& cluster = status["cluster"];
+  cluster["addr"] = sources.config.raft_advertised;
+  cluster["api_addr"] = sources.config.http_advertised;
+  cluster["https"] = "false";
+  write_http(sources, status["http"]);
+  write_store(sources, status["store"]);
+}
+
+void write_metrics(const StatusSources& sources, MetricsText& metrics) {
+  if (sources.http_server != nullptr)
+    metrics.gauge("quorate_http_connections", "Connections of clients.")
+        .sample(std::uint64_t{sources.http_server->stats().connections_open});
+  if (sources.replica == nullptr) return;
+  const Core& core = sources.replica->core();
+  metrics.gauge("quorate_raft_is_leader", "1 on the leader.").sample(std::uint64_t{core.role() == Role::kLeader});
+  metrics.gauge("quorate_raft_term", "The current term.").sample(core.term().value);
+  metrics.gauge("quorate_raft_commit_index", "The last entry known to be committed.").sample(core.commit().value);
+  metrics.gauge("quorate_raft_applied_index", "The last entry applied.").sample(core.applied().value);
+  metrics.gauge("quorate_raft_last_index", "The last entry of the log.").sample(core.log().last().index.value);
+  metrics.gauge("quorate_raft_checkpoint_index", "The last entry of the newest checkpoint.")
+      .sample(core.checkpoint().index.value);
+  metrics.gauge("quorate_raft_members", "Members of the cluster.")
+      .sample(std::uint64_t{core.configuration().members.size()});
+  metrics.gauge("quorate_peer_connected", "1 if there is a connection to the member.");
+  for (const auto& peer : sources.transport->peers())
+    metrics.sample(std::uint64_t{peer.link.is_connected}, {{"addr", peer.address}});
+  metrics.counter("quorate_peer_sent_bytes_total", "Bytes sent to the member.");
+  for (const auto& peer : sources.transport->peers()) metrics.sample(peer.link.bytes_sent, {{"addr", peer.address}});
+  const sqlite::Executor::Stats stats = sources.replica->executor().stats();
+  metrics.gauge("quorate_sql_queued", "Requests that wait to be executed.").sample(std::uint64_t{stats.queued});
+  metrics.gauge("quorate_sql_transactions", "Interactive transactions.").sample(std::uint64_t{stats.sessions});
+  metrics.counter("quorate_sql_requests_total", "Requests executed.").sample(stats.requests);
+  metrics.counter("quorate_sql_batches_total", "Batches in which they were executed.").sample(stats.batches);
+  metrics.counter("quorate_sql_entries_total", "Log entries proposed for them.").sample(stats.bundles);
+  metrics.counter("quorate_sql_repeats_total", "Repeated requests answered without execution.").sample(stats.repeats);
+  metrics.gauge("quorate_pages_overlay_bytes", "Pages in memory that are newer than the base file.")
+      .sample(sources.replica->store().overlay_bytes());
+}
+
+}  // namespace quorate::server

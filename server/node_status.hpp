@@ -1,0 +1,29 @@
+// What a node tells of itself at /status and /metrics. Loop thread only.
+#pragma once
+
+#include <chrono>
+
+#include "server/config.hpp"
+#include "server/http/metrics.hpp"
+#include "server/http/status_tree.hpp"
+#include "server/membership_service.hpp"
+#include "server/replica.hpp"
+#include "transport/asio_transport.hpp"
+#include "transport/http_server.hpp"
+
+namespace quorate::server {
+
+/// Where the figures come from; what is null is not there (yet).
+struct StatusSources {
+  const NodeConfig& config;
+  const NodeDescription& self;
+  std::chrono::system_clock::time_point started;
+  Replica* replica = nullptr;
+  const transport::AsioTransport* transport = nullptr;
+  const http::HttpServer* http_server = nullptr;
+};
+
+void write_status(const StatusSources& sources, http::StatusTree& status);
+void write_metrics(const StatusSources& sources, http::MetricsText& metrics);
+
+}  // namespace quorate::server

@@ -1,0 +1,80 @@
+// What the nodes ask each other as applications, besides replicating: who are you, take me in, and a client's request
+// for the leader. One byte says which; the rest is encoded like everything between nodes. Whoever belongs to no cluster
+// may ask the first two only.
+//
+// Decoding takes any bytes whatever. Values and pure functions; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "consensus/payload.hpp"
+#include "consensus/result.hpp"
+#include "consensus/types.hpp"
+
+namespace quorate::server {
+
+enum class PeerRequestKind : std::uint8_t { kForwarded = 1, kDescribe = 2, kJoin = 3 };
+
+/// What a node says of itself.
+struct NodeDescription {
+  std::string name;
+  std::string address;  ///< for nodes
+  std::string api_url;  ///< for clients
+  std::string version;
+  ClusterId cluster;  ///< 0: it belongs to none yet
+  NodeId leader;      ///< whom it takes for the leader
+  std::string leader_address;
+  Index commit;
+  Index applied;
+  bool is_ready = false;  ///< it has applied what it had when it started, and serves
+
+  friend bool operator==(const NodeDescription&, const NodeDescription&) = default;
+};
+
+struct JoinRequest {
+  std::string name;
+  std::string address;
+  Incarnation incarnation;
+  bool is_read_replica = false;
+
+  friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
+};
+
+struct JoinAnswer {
+  enum class Kind : std::uint8_t {
+    kAccepted,   ///< it is a member, as it wished
+    kNotLeader,  ///< ask `leader`
+    kNotNow,     ///< ask again later
+    kRefused,    ///< asking again will not help
+  };
+  Kind kind = Kind::kNotNow;
+  std::string error;
+  std::string leader_address;  ///< empty: not known
+  NodeId leader;
+
+  friend bool operator==(const JoinAnswer&, const JoinAnswer&) = default;
+};
+
+struct PeerRequest {
+  PeerRequestKind kind;
+  std::span<const std::byte> body;
+};
+/// Nothing if this build knows no such request.
+[[nodiscard]] std::optional<PeerRequest> parse_peer_request(std::span<const std::byte> bytes);
+
+[[nodiscard]] Payload forwarded_request(const Payload& request);
+[[nodiscard]] Payload describe_request();
+[[nodiscard]] Payload encode(const JoinRequest& request);
+[[nodiscard]] Payload encode(const JoinAnswer& answer);
+[[nodiscard]] Payload encode(const NodeDescription& description);
+
+[[nodiscard]] Result<JoinRequest> decode_join_request(std::span<const std::byte> body);
+[[nodiscard]] Result<JoinAnswer> decode_join_answer(std::span<const std::byte> bytes);
+[[nodiscard]] Result<NodeDescription> decode_description(std::span<const std::byte> bytes);
+
+}  // namespace quorate::server

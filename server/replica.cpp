@@ -1,0 +1,341 @@
+#include "server/replica.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "consensus/bootstrap.hpp"
+#include "consensus/random.hpp"
+#include "consensus/storage/any_file_system.hpp"
+#include "consensus/storage/async_storage.hpp"
+#include "consensus/storage/posix_files.hpp"
+#include "consensus/storage/wal.hpp"
+#include "server/log.hpp"
+#include "server/member_address.hpp"
+#include "server/sql_reader.hpp"
+#include "server/thread_executor.hpp"
+#include "statemachine/sqlite/machine.hpp"
+#include "transport/timer.hpp"
+
+namespace quorate::server {
+
+namespace {
+
+using Log = storage::Wal<storage::PosixFiles>;
+using LogStorage = storage::AsyncStorage<Log, ThreadExecutor>;
+using Driver = Node<LogStorage, transport::AsioTransport, sqlite::SqliteMachine, transport::AsioClock>;
+
+/// How often it is looked whether memory fills up, a disk that was full has room, or the driver has stopped.
+constexpr Duration kUpkeepInterval = std::chrono::milliseconds(250);
+
+std::uint64_t entropy() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) ^ device();
+}
+
+/// Tokens of sessions must not be guessed: every bit comes from the operating system.
+std::function<std::uint64_t()> secrets() {
+  return [] { return entropy(); };
+}
+
+std::int64_t unix_time_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+sqlite::ConnectionOptions connection_options(const NodeConfig& config) {
+  sqlite::ConnectionOptions options;
+  options.vfs.unix_time_ms = unix_time_ms;
+  options.now = transport::AsioRuntime::now;
+  options.foreign_keys = config.enforce_foreign_keys ? sqlite::ForeignKeys::kEnforced : sqlite::ForeignKeys::kIgnored;
+  return options;
+}
+
+NodeOptions node_options(const NodeConfig& config, NodeId self) {
+  NodeOptions options;
+  options.core.id = self;
+  options.core.seed = entropy();
+  options.core.heartbeat_interval = config.heartbeat_interval;
+  options.core.election_timeout = config.election_timeout;
+  options.checkpoint_entries = config.checkpoint_entries;
+  options.checkpoint_log_bytes = config.checkpoint_log_bytes;
+  return options;
+}
+
+sqlite::ExecutorOptions executor_options(const NodeConfig& config) {
+  sqlite::ExecutorOptions options;
+  options.connection = connection_options(config);
+  options.random = secrets();
+  options.session_idle_max = config.transaction_idle_max;
+  options.session_transaction_max = config.transaction_max;
+  return options;
+}
+
+/// What must be there before the parts can be put together.
+struct Opened {
+  storage::PosixFiles log_files;
+  storage::PosixFiles page_files;
+};
+
+}  // namespace
+
+struct Replica::Parts {
+  Parts(const Surroundings& around, Events callbacks, const NodeConfig& settings, Opened opened)
+      : surroundings(around),
+        events(std::move(callbacks)),
+        config(settings),
+        files(std::move(opened)),
+        clock(around.runtime, [this] { tick(); }) {
+    const auto post = [&runtime = around.runtime](std::function<void()> task) { runtime.post(std::move(task)); };
+    log_thread = std::make_unique<ThreadExecutor>("quorate-log", post);
+    sql_thread = std::make_unique<ThreadExecutor>("quorate-sql", post);
+    disk_thread = std::make_unique<ThreadExecutor>("quorate-disk", post);
+  }
+  /// Threads first: what they work on is still there then.
+  ~Parts() {
+    alive.reset();
+    if (reader) reader->stop();
+    sql_thread.reset();
+    disk_thread.reset();
+    log_thread.reset();
+  }
+
+  Result<void> open(const NodeRecord& record);
+  void begin_to_serve();
+  void tick();
+  void flush_soon();
+  void watch_executor();
+  void upkeep();
+  void notice_changes();
+  template <class Start>
+  void with_deadline(Instant deadline, ReadCallback done, Start&& start_waiting);
+
+  Surroundings surroundings;
+  Events events;
+  NodeConfig config;
+  Opened files;
+  transport::PeerIdentity identity;
+  Index committed_before;
+
+  std::unique_ptr<ThreadExecutor> log_thread;
+  std::unique_ptr<ThreadExecutor> sql_thread;
+  std::unique_ptr<ThreadExecutor> disk_thread;
+  transport::AsioClock clock;
+  std::unique_ptr<LogStorage> storage;
+  std::unique_ptr<sqlite::SqliteMachine> machine;
+  std::unique_ptr<Driver> node;
+  std::unique_ptr<sqlite::Executor> executor;
+  std::unique_ptr<SqlReader> reader;
+
+  bool is_flush_due = false;
+  bool is_stop_told = false;
+  std::optional<Instant> leader_heard;
+  std::optional<Instant> executor_alarm_at;
+  Alarms::Id executor_alarm;
+  struct Standing {
+    Role role = Role::kFollower;
+    Term term;
+    NodeId leader;
+    Index configuration;
+    friend bool operator==(const Standing&, const Standing&) = default;
+  } standing;
+  std::shared_ptr<const char> alive = std::make_shared<const char>();
+};
+
+Result<void> Replica::Parts::open(const NodeRecord& record) {
+  const NodeId self = id_of(record.name);
+  auto log = Log::open(files.log_files, {.cluster = record.cluster, .node = self, .entropy = entropy()});
+  if (!log) return tl::unexpected(log.error());
+  Recovered& recovered = log->recovered;
+  auto opened = sqlite::SqliteMachine::open(storage::AnyFileSystem(files.page_files), {.self = self},
+                                            sqlite::job_runner(*disk_thread));
+  if (!opened) return tl::unexpected(opened.error());
+  machine = std::move(*opened);
+
+  const bool is_new = recovered.entries.empty() && recovered.base == LogId{} && recovered.hard_state == HardState{};
+  if (record.stage == NodeRecord::Stage::kFounding && is_new) {
+    const Member founder{.id = self,
+                         .incarnation = recovered.incarnation,
+                         .address = member_address(record.name, config.raft_advertised)};
+    const PersistBatch batch = bootstrap_batch({.members = {founder}});
+    if (auto last = log->wal.append(batch); !last) return tl::unexpected(last.error());
+    if (auto committed = log->wal.commit(); !committed) return committed;
+    recovered.hard_state = *batch.hard_state;
+    recovered.entries = batch.entries;
+  }
+  if (auto fits = Core::validate_recovered(recovered, machine->recovered()); !fits) return fits;
+  identity = {.cluster = record.cluster, .node = self, .incarnation = recovered.incarnation, .boot = recovered.boot};
+  committed_before = std::max(recovered.hard_state.commit, machine->recovered().last.index);
+  storage = std::make_unique<LogStorage>(std::move(log->wal), *log_thread);
+  node = std::make_unique<Driver>(node_options(config, self), std::move(recovered), *storage, surroundings.transport,
+                                  *machine, clock);
+  begin_to_serve();
+  return {};
+}
+
+void Replica::Parts::begin_to_serve() {
+  executor = std::make_unique<sqlite::Executor>(
+      *machine, executor_options(config), sqlite::job_runner(*sql_thread),
+      [this](Payload bundle, Epoch epoch, std::uint64_t sequence, ProposalCallback done) {
+        node->propose(std::move(bundle), epoch, sequence, std::move(done));
+        flush_soon();
+      });
+  reader = std::make_unique<SqlReader>(
+      machine->store(), connection_options(config),
+      SqlReaderOptions{.threads = config.reader_threads, .connections_idle_max = config.readers_max},
+      [&runtime = surroundings.runtime](std::function<void()> task) { runtime.post(std::move(task)); });
+}
+
+void Replica::Parts::tick() {
+  if (node == nullptr) return;
+  node->tick();
+  notice_changes();
+}
+
+/// Whatever is proposed in one turn of the loop is appended as one batch.
+void Replica::Parts::flush_soon() {
+  if (std::exchange(is_flush_due, true)) return;
+  surroundings.runtime.post([this, life = std::weak_ptr<const char>(alive)] {
+    if (life.expired()) return;
+    is_flush_due = false;
+    node->flush();
+  });
+}
+
+/// The alarm follows the executor's next deadline. A deadline that has moved back costs one alarm too many.
+void Replica::Parts::watch_executor() {
+  const std::optional<Instant> next = executor->next_deadline();
+  if (!next || (executor_alarm_at && *executor_alarm_at <= *next)) return;
+  surroundings.alarms.cancel(executor_alarm);
+  executor_alarm_at = next;
+  executor_alarm = surroundings.alarms.at(*next, [this, life = std::weak_ptr<const char>(alive)] {
+    if (life.expired()) return;
+    executor_alarm_at.reset();
+    executor->expire(transport::AsioRuntime::now());
+    watch_executor();
+  });
+}
+
+void Replica::Parts::upkeep() {
+  surroundings.alarms.after(kUpkeepInterval, [this, life = std::weak_ptr<const char>(alive)] {
+    if (life.expired()) return;
+    storage->retry();
+    if (machine->checkpoint_wanted()) node->checkpoint();
+    notice_changes();
+    upkeep();
+  });
+}
+
+void Replica::Parts::notice_changes() {
+  const Core& core = node->core();
+  if (node->has_stopped() && !std::exchange(is_stop_told, true)) {
+    surroundings.runtime.post([this, life = std::weak_ptr<const char>(alive)] {
+      if (!life.expired()) events.stopped(node->stop_reason());
+    });
+  }
+  const Standing now{core.role(), core.term(), core.leader(), core.configuration_index()};
+  if (now == standing) return;
+  standing = now;
+  events.changed();
+}
+
+/// `start_waiting` gets a callback that may come after the deadline, when nobody waits for it any more.
+template <class Start>
+void Replica::Parts::with_deadline(Instant deadline, ReadCallback done, Start&& start_waiting) {
+  struct Wait {
+    ReadCallback done;
+    Alarms::Id alarm;
+  };
+  const auto wait = std::make_shared<Wait>(Wait{std::move(done), {}});
+  start_waiting([this, wait](ReadResult result) {
+    surroundings.alarms.cancel(wait->alarm);
+    if (auto waiting = std::exchange(wait->done, nullptr)) waiting(result);
+  });
+  if (!wait->done) return;
+  wait->alarm = surroundings.alarms.at(deadline, [wait] {
+    if (auto waiting = std::exchange(wait->done, nullptr)) waiting({Refusal::kTimedOut, {}});
+  });
+}
+
+Result<std::unique_ptr<Replica>> Replica::open(DataDirectory& directory, const NodeRecord& record,
+                                               const NodeConfig& config, Surroundings surroundings, Events events) {
+  auto log_files = directory.files();
+  if (!log_files) return tl::unexpected(log_files.error());
+  auto page_files = directory.files();
+  if (!page_files) return tl::unexpected(page_files.error());
+  auto parts = std::make_unique<Parts>(surroundings, std::move(events), config,
+                                       Opened{std::move(*log_files), std::move(*page_files)});
+  if (auto opened = parts->open(record); !opened) return tl::unexpected(opened.error());
+  return std::unique_ptr<Replica>(new Replica(std::move(parts)));
+}
+
+Replica::Replica(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Replica::~Replica() = default;
+
+void Replica::start() {
+  parts_->node->start();
+  parts_->upkeep();
+  parts_->notice_changes();
+}
+
+const transport::PeerIdentity& Replica::identity() const { return parts_->identity; }
+
+void Replica::receive(Message message) {
+  const NodeId from = message.from;
+  parts_->node->receive(std::move(message));
+  if (from == core().leader()) parts_->leader_heard = transport::AsioRuntime::now();
+  parts_->notice_changes();
+}
+
+void Replica::peer_lost(NodeId peer) { parts_->node->peer_disconnected(peer); }
+
+const Core& Replica::core() const { return parts_->node->core(); }
+
+bool Replica::is_serving_leader() const {
+  const LeaderState* leading = core().leading();
+  return leading != nullptr && core().applied() >= leading->term_start;
+}
+
+bool Replica::has_replayed() const { return core().applied() >= parts_->committed_before; }
+
+std::optional<Duration> Replica::since_contact() const {
+  if (is_leader()) return Duration::zero();
+  if (!parts_->leader_heard || core().leader() == kNoNode) return std::nullopt;
+  return transport::AsioRuntime::now() - *parts_->leader_heard;
+}
+
+void Replica::read(Instant deadline, ReadCallback done) {
+  parts_->with_deadline(deadline, std::move(done),
+                        [&](ReadCallback answered) { parts_->node->read(std::move(answered)); });
+}
+
+void Replica::wait_applied(Index index, Instant deadline, ReadCallback done) {
+  parts_->with_deadline(deadline, std::move(done),
+                        [&](ReadCallback answered) { parts_->node->wait_applied(index, std::move(answered)); });
+}
+
+void Replica::change_membership(ConfigurationChange change, ProposalCallback done) {
+  parts_->node->change_membership(std::move(change), std::move(done));
+  parts_->notice_changes();
+}
+
+void Replica::transfer_leadership(NodeId target, ProposalCallback done) {
+  parts_->node->transfer_leadership(target, std::move(done));
+}
+
+sqlite::Executor& Replica::executor() { return *parts_->executor; }
+void Replica::watch_executor() { parts_->watch_executor(); }
+SqlReader& Replica::reader() { return *parts_->reader; }
+sqlite::PageStore& Replica::store() { return parts_->machine->store(); }
+
+void Replica::stop(const std::string& why) {
+  parts_->is_stop_told = true;
+  parts_->node->stop(why);
+}
+
+}  // namespace quorate::server
