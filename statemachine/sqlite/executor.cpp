@@ -8,118 +8,13 @@
 
 #include "consensus/assert.hpp"
 #include "consensus/fingerprint.hpp"
+#include "statemachine/sqlite/detail/executor_parts.hpp"
 #include "statemachine/sqlite/request_codec.hpp"
 #include "statemachine/sqlite/request_runner.hpp"
 
 namespace quorate::sqlite {
 
 using End = Execution::End;
-
-/// Somebody who wants to know how an item ends.
-struct Executor::Waiter {
-  Done done;
-  Deadlines::iterator deadline;
-};
-
-/// A request on its way, and all who wait for it: the first who asked, and those who asked again with the same key.
-struct Executor::Item {
-  enum class Kind : std::uint8_t { kRequest, kBegin, kInSession, kEnd };
-  enum class Stage : std::uint8_t { kQueued, kRunning, kInFlight, kEnded };
-
-  Kind kind = Kind::kRequest;
-  Request request;
-  std::string key;
-  std::uint64_t fingerprint = 0;
-  Proof proof = Proof::kLog;
-  InteractiveToken session;  ///< of kBegin: once it has run
-  TransactionEnd how = TransactionEnd::kRollBack;
-  Instant deadline;
-
-  Stage stage = Stage::kQueued;
-  bool waits_for_slot = false;  ///< it found the write slot taken by another session
-  bool has_entry = false;
-  std::uint32_t position = 0;
-  Response response;
-  std::vector<Waiter> waiters;
-};
-
-/// One piece of work for the SQL thread, and what came of it.
-struct Executor::Job {
-  Epoch epoch;
-  Instant now;
-  std::vector<ItemPtr> items;  ///< requests without session, or one of another kind
-  std::vector<Request> requests;
-  std::vector<InteractiveToken> abandoned;
-
-  std::vector<Response> responses;
-  std::vector<SealedVersion> versions;
-  InteractiveToken opened;
-  bool is_slot_held = false;
-  std::size_t sessions = 0;
-  std::optional<Instant> session_expiry;
-};
-
-/// What is answered when the entries of one job are applied.
-struct Executor::Bundle {
-  Epoch epoch;
-  std::vector<ItemPtr> items;
-  std::size_t parts = 0;
-  std::size_t committed = 0;
-  bool is_settled = false;
-};
-
-/// What jobs work with. Nobody else touches it, but for interrupt().
-struct Executor::Engine {
-  Engine(PageStore& store, const ExecutorOptions& options)
-      : batches(store, options.connection),
-        sessions(store, {.connection = options.connection,
-                         .random = options.random,
-                         .idle_max = options.session_idle_max,
-                         .transaction_max = options.session_transaction_max}) {}
-
-  void run(Job& job) {
-    if (job.epoch != epoch) sessions.close_all();
-    epoch = job.epoch;
-    for (const InteractiveToken token : job.abandoned) sessions.close(token);
-    sessions.expire(job.now);
-    if (!job.items.empty()) run_items(job);
-    job.is_slot_held = sessions.is_writing();
-    job.sessions = sessions.size();
-    job.session_expiry = sessions.next_expiry();
-  }
-
-  BatchRunner batches;
-  InteractiveSessions sessions;
-  Epoch epoch;
-
- private:
-  void run_items(Job& job) {
-    const Item& first = *job.items.front();
-    switch (first.kind) {
-      case Item::Kind::kRequest: {
-        BatchRunner::Outcome outcome = batches.run(job.requests);
-        job.responses = std::move(outcome.responses);
-        job.versions = std::move(outcome.versions);
-        return;
-      }
-      case Item::Kind::kBegin: return begin(job);
-      case Item::Kind::kInSession: return run_in(first.session, job.requests.front(), job);
-      case Item::Kind::kEnd: run_in(first.session, job.requests.front(), job); return sessions.close(first.session);
-    }
-  }
-  void begin(Job& job) {
-    const SqlResult<InteractiveToken> token = sessions.open();
-    if (!token) return job.responses.push_back({.results = {}, .error = token.error()});
-    run_in(*token, job.requests.front(), job);
-    if (has_error(job.responses.front())) return sessions.close(*token);
-    job.opened = *token;
-  }
-  void run_in(InteractiveToken token, const Request& request, Job& job) {
-    InteractiveSessions::Outcome outcome = sessions.run(token, request);
-    job.responses.push_back(std::move(outcome.response));
-    job.versions = std::move(outcome.versions);
-  }
-};
 
 namespace {
 
@@ -208,9 +103,9 @@ Executor::Executor(SqliteMachine& machine, ExecutorOptions options, JobRunner sq
       options_(std::move(options)),
       sql_jobs_(std::move(sql_jobs)),
       propose_(std::move(propose)),
-      engine_(std::make_shared<Engine>(machine.store(), options_)),
-      epoch_(machine.epoch()) {
+      engine_(std::make_shared<Engine>(machine.store(), options_)) {
   machine_.on_epoch([this](Epoch epoch) { epoch_changed(epoch); });
+  epoch_changed(machine.epoch());
 }
 
 Executor::~Executor() { machine_.on_epoch(nullptr); }
@@ -376,6 +271,7 @@ void Executor::finished(Job& job) {
   is_slot_held_ = job.is_slot_held;
   session_expiry_ = job.session_expiry;
   stats_.sessions = job.sessions;
+  begin_epoch();
   if (job.epoch != epoch_) {
     // What it sealed was dropped with the speculation of its epoch, and nothing of it was proposed.
     for (const ItemPtr& item : std::exchange(job.items, {})) give_up(item, End::kNotLeader, kLost);
@@ -581,8 +477,15 @@ void Executor::expire_waiters(const ItemPtr& item, Instant now) {
 
 void Executor::epoch_changed(Epoch epoch) {
   if (can_write()) end_epoch();
-  epoch_ = epoch;
+  next_epoch_ = epoch;
+  if (!is_running_) begin_epoch();
   run_next();
+}
+
+void Executor::begin_epoch() {
+  if (next_epoch_ == Epoch{}) return;
+  epoch_ = std::exchange(next_epoch_, Epoch{});
+  machine_.begin_speculation();
 }
 
 /// Nothing of this epoch will be proposed any more. What was proposed ends as its entries do.

@@ -167,6 +167,7 @@ class Executor {
   void give_up(const ItemPtr& item, Execution::End end, std::string error);
   void expire_waiters(const ItemPtr& item, Instant now);
   void epoch_changed(Epoch epoch);
+  void begin_epoch();
   void end_epoch();
 
   SqliteMachine& machine_;
@@ -176,6 +177,7 @@ class Executor {
   std::shared_ptr<Engine> engine_;  ///< shared with the job that is running
 
   Epoch epoch_;
+  Epoch next_epoch_;                     ///< begins when the job of an earlier one has ended
   std::deque<ItemPtr> queue_;            ///< who needs the write slot, first come first served
   std::deque<ItemPtr> session_queue_;    ///< requests of sessions
   std::map<std::string, ItemPtr> keys_;  ///< of requests under way

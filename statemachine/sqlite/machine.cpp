@@ -130,11 +130,7 @@ void SqliteMachine::epoch_changed(Epoch epoch) {
   epoch_ = epoch;
   versions_committed_ = 0;
   own_.clear();
-  if (epoch == Epoch{}) {
-    store_->drop_speculation();
-  } else {
-    store_->begin_epoch(epoch);
-  }
+  if (epoch == Epoch{}) store_->drop_speculation();
   if (listener_) listener_(epoch);
 }
 

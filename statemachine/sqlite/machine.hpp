@@ -55,8 +55,11 @@ class SqliteMachine {
   [[nodiscard]] const CheckpointContext& context() const { return context_; }
   /// 0: this node must not speculate.
   [[nodiscard]] Epoch epoch() const { return epoch_; }
-  /// Told after every change of it; 0: all speculation has been dropped. One listener, the executor.
+  /// Told after every change of it; 0: all speculation has been dropped. One listener, the executor, which calls
+  /// begin_speculation() when none of its jobs of an earlier epoch is at work any more: what such a job sealed would
+  /// never be proposed.
   void on_epoch(std::function<void(Epoch)> listener) { listener_ = std::move(listener); }
+  void begin_speculation() { store_->begin_epoch(epoch_); }
   /// Memory fills up: the owner should ask the node for a checkpoint, whatever the size of the log.
   [[nodiscard]] bool checkpoint_wanted() const { return !is_folding_ && store_->fold_wanted(); }
 
