@@ -84,7 +84,10 @@ void Clients::begin(Client& client) {
   client.deadline = world_.now() + limits_.operation_timeout;
   client.attempts = 0;
   client.unsettled = 0;
-  if (access(client) == Access::kCommand && uses_sessions(client)) client.sequence.value += 1;
+  if (access(client) == Access::kCommand) {
+    // Without a session the number means nothing to the cluster; it tells the placements which command it was.
+    client.sequence = uses_sessions(client) ? Sequence{client.sequence.value + 1} : Sequence{client.current->id + 1};
+  }
   attempt(client);
 }
 
@@ -148,13 +151,14 @@ void Clients::call(std::size_t number, std::uint64_t attempt, NodeId node) {
   host.on_strand([this, number, attempt, &host, query = client.command, how = access(client)] {
     const auto reply_with = [this, number, attempt, &host, query](Refusal refusal) {
       Payload reply;
+      const Index state = host.process()->state_index();
       if (refusal == Refusal::kNone) {
         Result<Payload> answered = host.process()->query(query.bytes());
         if (answered) reply = std::move(*answered);
         if (!answered) refusal = Refusal::kInvalid;
       }
       answer(number, attempt,
-             [this, refusal, reply = std::move(reply)](Client& who) { read_done(who, refusal, reply); });
+             [this, refusal, state, reply = std::move(reply)](Client& who) { read_done(who, refusal, state, reply); });
     };
     if (how == Access::kStaleRead) return reply_with(Refusal::kNone);
     host.process()->read([reply_with](ReadResult result) { reply_with(result.refusal); });
@@ -192,7 +196,6 @@ void Clients::committed(Client& client, const Payload& result) {
     case SessionStatus::kReplyNotKept: return finish(client, checker::Outcome::kOk, {});
     case SessionStatus::kNoSession:
       // An earlier attempt may have been carried out before the session was forgotten.
-      client.session = SessionId{};
       return finish(client, checker::Outcome::kUnknown, {});
     case SessionStatus::kClosed:
     case SessionStatus::kForgotten:
@@ -205,12 +208,13 @@ void Clients::committed(Client& client, const Payload& result) {
   finish(client, checker::Outcome::kUnknown, {});
 }
 
-void Clients::read_done(Client& client, Refusal refusal, const Payload& reply) {
+void Clients::read_done(Client& client, Refusal refusal, Index state, const Payload& reply) {
   if (refusal != Refusal::kNone) {
     client.target = kNoNode;
     return retry(client);
   }
   if (access(client) == Access::kRead) client.target = client.asked;
+  client.read_at = state;
   finish(client, checker::Outcome::kOk, reply.bytes());
 }
 
@@ -228,10 +232,10 @@ void Clients::finish(Client& client, checker::Outcome outcome, Reply reply) {
     case checker::Outcome::kRefused: ++counts_.refused; break;
     case checker::Outcome::kUnknown: ++counts_.unknown; break;
   }
-  if (outcome == checker::Outcome::kUnknown) client.session = SessionId{};
   const OperationReport report{operation, client.invoked, world_.now(), outcome, client.asked, client.attempts};
   if (reporter_) reporter_(report, reply);
-  if (subject_.kinds[operation.kind].access == Access::kStaleRead) {
+  const Access how = subject_.kinds[operation.kind].access;
+  if (how == Access::kStaleRead) {
     workload_.discard(operation);
   } else {
     checker::Operation recorded;
@@ -239,9 +243,21 @@ void Clients::finish(Client& client, checker::Outcome outcome, Reply reply) {
     recorded.invoked = client.invoked.time_since_epoch();
     recorded.returned = world_.now().time_since_epoch();
     recorded.outcome = outcome;
+    if (how == Access::kCommand) {
+      settled_.push_back({workload_.history().size(), client.session, client.sequence});
+    } else if (outcome == checker::Outcome::kOk) {
+      recorded.log_index = client.read_at;
+    }
     workload_.end(operation, recorded, reply);
   }
+  if (outcome == checker::Outcome::kUnknown) client.session = SessionId{};
   wait_for_next(client);
+}
+
+void Clients::place_commands(const Placements& placements) {
+  for (const Settled& settled : settled_) {
+    if (const auto index = placements.find(settled.session, settled.sequence)) workload_.place(settled.number, *index);
+  }
 }
 
 std::string Clients::describe_open() const {

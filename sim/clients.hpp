@@ -13,6 +13,7 @@
 
 #include "consensus/exactly_once.hpp"
 #include "sim/cluster.hpp"
+#include "sim/placements.hpp"
 #include "sim/workload.hpp"
 
 namespace quorate::sim {
@@ -57,10 +58,18 @@ class Clients final : private Handler {
     std::uint64_t attempts = 0;
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
+  /// Tells the workload where the commands took effect.
+  void place_commands(const Placements& placements);
   /// What each client waits for, for the explanation of a stall.
   [[nodiscard]] std::string describe_open() const;
 
  private:
+  /// A command that has ended.
+  struct Settled {
+    std::size_t number;  ///< in the history
+    SessionId session;
+    Sequence sequence;
+  };
   struct Client {
     std::deque<PlannedOperation> plan;
     std::optional<PlannedOperation> current;
@@ -68,6 +77,7 @@ class Clients final : private Handler {
     SessionId session;
     Sequence sequence;
     Payload command;
+    Index read_at;  ///< the state that answered a read
     WorldTime invoked{};
     WorldTime deadline{};
     NodeId target;  ///< whom it takes for the leader
@@ -91,7 +101,7 @@ class Clients final : private Handler {
   /// `leader` is whom the node took for the leader when it answered.
   void proposed(Client& client, const ProposalResult& result, NodeId leader);
   void committed(Client& client, const Payload& result);
-  void read_done(Client& client, Refusal refusal, const Payload& reply);
+  void read_done(Client& client, Refusal refusal, Index state, const Payload& reply);
   void retry(Client& client);
   void finish(Client& client, checker::Outcome outcome, Reply reply);
   [[nodiscard]] NodeId choose(Client& client);
@@ -108,6 +118,7 @@ class Clients final : private Handler {
   Limits limits_;
   Reporter reporter_;
   std::vector<Client> clients_;
+  std::vector<Settled> settled_;
   std::uint64_t open_ = 0;
   Counts counts_;
 };

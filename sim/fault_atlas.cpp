@@ -11,6 +11,12 @@ bool FaultAtlas::may_damage(NodeId node) {
     const Configuration& configuration = cluster_.believed(each);
     if (!survives(configuration.members, lost) || !survives(configuration.outgoing, lost)) return false;
   }
+  return survives(next_.members, lost);
+}
+
+bool FaultAtlas::may_become(const Configuration& next) {
+  if (!survives(next.members, damaged())) return false;
+  next_ = next;
   return true;
 }
 

@@ -19,6 +19,10 @@ class FaultAtlas {
 
   /// Whether the node's disk may be damaged now.
   [[nodiscard]] bool may_damage(NodeId node);
+  /// Whether the cluster would survive what is damaged now if these were its members. Until forget(), nothing may be
+  /// damaged that would change that: the change is under way.
+  [[nodiscard]] bool may_become(const Configuration& next);
+  void forget() { next_ = {}; }
   void damaged(NodeId node) { damaged_.insert(node); }
   /// Nodes that do not hold again what they once held.
   [[nodiscard]] NodeSet damaged();
@@ -29,6 +33,7 @@ class FaultAtlas {
 
   const Cluster& cluster_;
   NodeSet damaged_;
+  Configuration next_;  ///< empty: nothing is under way
 };
 
 }  // namespace quorate::sim

@@ -19,7 +19,11 @@ FaultRunner::FaultRunner(Cluster& cluster, Operator& membership, const ClusterSh
       shape_(shape),
       budget_(budget),
       atlas_(cluster),
-      random_(cluster.world().randomness(kRotPurpose)) {}
+      random_(cluster.world().randomness(kRotPurpose)),
+      transfers_([this](NodeId receiver, NodeId sender) { piece_arrives(receiver, sender); }) {
+  cluster.add_observer(transfers_);
+  if (budget == Budget::kWithin) membership.consult(atlas_);
+}
 
 void FaultRunner::schedule(const std::vector<Fault>& faults) {
   QUORATE_ASSERT(faults_ == nullptr);
@@ -191,7 +195,7 @@ bool FaultRunner::begin(FaultId, const Fault&, const fault::DiskRot& rot) {
   if (cluster_.host(rot.node).process() == nullptr || !may_damage(rot.node)) return false;
   cluster_.expect_damage(rot.node);
   cluster_.end(rot.node, Ending::kKeepAll);
-  turn_bits(rot.node, rot.bits);
+  turn_bits(rot.node, rot.bits, "");
   ++kept_down_[rot.node.value];
   return true;
 }
@@ -200,9 +204,10 @@ void FaultRunner::end(FaultId, const fault::DiskRot& rot) {
   revive(rot.node);
 }
 
-void FaultRunner::turn_bits(NodeId node, std::uint64_t bits) {
+void FaultRunner::turn_bits(NodeId node, std::uint64_t bits, std::string_view pattern) {
   SimFiles& files = cluster_.host(node).files();
-  const std::vector<std::string> names = files.durable_files();
+  std::vector<std::string> names = files.durable_files();
+  std::erase_if(names, [&](const std::string& name) { return name.find(pattern) == std::string::npos; });
   std::vector<std::uint64_t> ends;  // of the files laid end to end
   std::uint64_t bytes = 0;
   for (const std::string& name : names) ends.push_back(bytes += files.durable_bytes(name).size());
@@ -213,6 +218,44 @@ void FaultRunner::turn_bits(NodeId node, std::uint64_t bits) {
     const std::uint64_t begin = file == 0 ? 0 : ends[file - 1];
     files.flip_bit(names[file], at - begin, static_cast<unsigned>(random_.below(8)));
   }
+}
+
+bool FaultRunner::begin(FaultId id, const Fault&, const fault::Interruption& interruption) {
+  interruptions_[id] = {interruption, 0, kNoNode};
+  return true;
+}
+void FaultRunner::end(FaultId id, const fault::Interruption&) {
+  end_interruption(id);
+  interruptions_.erase(id);
+}
+
+/// The cluster is in the middle of a step: what is to happen to it, happens behind that.
+void FaultRunner::piece_arrives(NodeId receiver, NodeId sender) {
+  for (auto& [id, armed] : interruptions_) {
+    if (++armed.pieces != armed.fault.piece) continue;
+    cluster_.world().at(cluster_.world().now(), [this, id = id, receiver, sender] { interrupt(id, receiver, sender); });
+  }
+}
+
+void FaultRunner::interrupt(FaultId id, NodeId receiver, NodeId sender) {
+  const auto armed = interruptions_.find(id);
+  if (armed == interruptions_.end()) return;
+  const fault::Interruption& fault = armed->second.fault;
+  const NodeId victim = fault.victim == fault::Interruption::Victim::kReceiver ? receiver : sender;
+  if (cluster_.host(victim).process() == nullptr) return;
+  cluster_.end(victim, Ending::kKeepAll);
+  turn_bits(victim, fault.bits, "incoming");
+  armed->second.down = victim;
+  ++kept_down_[victim.value];
+  cluster_.world().at(cluster_.world().now() + fault.down, [this, id] { end_interruption(id); });
+}
+
+void FaultRunner::end_interruption(FaultId id) {
+  const auto armed = interruptions_.find(id);
+  if (armed == interruptions_.end() || armed->second.down == kNoNode) return;
+  const NodeId victim = std::exchange(armed->second.down, kNoNode);
+  --kept_down_[victim.value];
+  revive(victim);
 }
 
 bool FaultRunner::begin(FaultId, const Fault&, const fault::Reshape& reshape) {

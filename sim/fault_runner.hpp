@@ -6,12 +6,15 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string_view>
 #include <vector>
 
 #include "sim/cluster.hpp"
 #include "sim/fault_atlas.hpp"
 #include "sim/operator.hpp"
 #include "sim/schedule.hpp"
+#include "sim/transfer_watch.hpp"
 
 namespace quorate::sim {
 
@@ -61,6 +64,7 @@ class FaultRunner {
   bool begin(FaultId id, const Fault&, const fault::DiskTrouble&);
   bool begin(FaultId id, const Fault&, const fault::DiskFull&);
   bool begin(FaultId id, const Fault&, const fault::DiskRot&);
+  bool begin(FaultId id, const Fault&, const fault::Interruption&);
   bool begin(FaultId id, const Fault&, const fault::Reshape&);
   bool begin(FaultId id, const Fault&, const fault::Transfer&);
   bool begin(FaultId id, const Fault&, const fault::Checkpoint&);
@@ -74,11 +78,16 @@ class FaultRunner {
   void end(FaultId id, const fault::DiskTrouble&);
   void end(FaultId id, const fault::DiskFull&);
   void end(FaultId id, const fault::DiskRot&);
+  void end(FaultId id, const fault::Interruption&);
   template <class Body>
   void end(FaultId, const Body&) {}
 
   [[nodiscard]] bool may_damage(NodeId node);
-  void turn_bits(NodeId node, std::uint64_t bits);
+  /// In files whose name contains `pattern`.
+  void turn_bits(NodeId node, std::uint64_t bits, std::string_view pattern);
+  void piece_arrives(NodeId receiver, NodeId sender);
+  void interrupt(FaultId id, NodeId receiver, NodeId sender);
+  void end_interruption(FaultId id);
 
   Cluster& cluster_;
   Operator& operator_;
@@ -86,6 +95,13 @@ class FaultRunner {
   Budget budget_;
   FaultAtlas atlas_;
   Random random_;
+  TransferWatch transfers_;
+  struct ArmedInterruption {
+    fault::Interruption fault;
+    std::uint64_t pieces = 0;  ///< seen since it began
+    NodeId down;               ///< kNoNode: nobody yet, or not any more
+  };
+  std::map<FaultId, ArmedInterruption> interruptions_;
   Reporter reporter_;
   const std::vector<Fault>* faults_ = nullptr;
   std::vector<bool> active_;

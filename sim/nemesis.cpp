@@ -125,6 +125,7 @@ class Drawer {
         return add(time(), span(100ms, 2s), fault::DiskFull{any(), random_.below(8192)});
       case kFaultKind<fault::DiskRot>:
         return add(time(), span(50ms, 1s), fault::DiskRot{pick_node(random_, full_members()), random_.between(1, 4)});
+      case kFaultKind<fault::Interruption>: return draw_interruption();
       case kFaultKind<fault::Reshape>:
         // A leader that removes itself may leave a witness behind that outruns every voter with data.
         return plan_.shape.witnesses == 0 ? draw_reshape() : void();
@@ -148,6 +149,17 @@ class Drawer {
     crash.ending = static_cast<Ending>(random_.below(5));
     if (random_.chance(percent(50))) crash.at_operation = random_.between(1, 40);
     add(time(), span(20ms, 2s), crash);
+  }
+
+  /// It waits for a transfer, so it may wait for long.
+  void draw_interruption() {
+    fault::Interruption interruption;
+    const bool strikes_sender = random_.chance(percent(40));
+    if (strikes_sender) interruption.victim = fault::Interruption::Victim::kSender;
+    interruption.piece = random_.between(1, 5);
+    if (!strikes_sender && random_.chance(percent(40))) interruption.bits = random_.between(1, 3);
+    interruption.down = span(5ms, 150ms);
+    add(time(), span(2s, 8s), interruption);
   }
 
   void draw_drift() {

@@ -36,6 +36,7 @@ void Operator::look() {
   const Core& core = host.process()->core();
   const auto answered = [this](const ProposalResult& result) {
     asking_ = false;
+    if (atlas_ != nullptr) atlas_->forget();
     if (result.outcome == Outcome::kCommitted) ++changes_;
   };
   if (core.configuration().is_joint()) {
@@ -47,6 +48,8 @@ void Operator::look() {
   joint_since_.reset();
   std::optional<ConfigurationChange> change = next_step(core.configuration());
   if (!change) return;
+  const Result<Configuration> next = configuration_after(core.configuration(), *change);
+  if (atlas_ != nullptr && next && !atlas_->may_become(*next)) return;
   asking_ = true;
   asked_at_ = now;
   host.on_strand([&host, answered, change = std::move(*change)]() mutable {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sim/cluster.hpp"
+#include "sim/fault_atlas.hpp"
 
 namespace quorate::sim {
 
@@ -18,6 +19,8 @@ class Operator final : private Handler {
   /// Asks for nothing any more.
   void stop() { ++generation_; }
 
+  /// From now on, asks for nothing that damaged disks would make the end of the cluster, as a person would who knows.
+  void consult(FaultAtlas& atlas) { atlas_ = &atlas; }
   void want(NodeSet voters, NodeSet learners);
   /// From now on, a change that is not through within this time is given up; zero: never.
   void give_up_after(Duration patience) { patience_ = patience; }
@@ -32,6 +35,7 @@ class Operator final : private Handler {
   [[nodiscard]] std::optional<ConfigurationChange> next_step(const Configuration& now) const;
 
   Cluster& cluster_;
+  FaultAtlas* atlas_ = nullptr;
   NodeSet voters_;
   NodeSet learners_;
   Duration patience_{};

@@ -35,6 +35,7 @@ struct IsSound {
     return drift.drift.value >= -kDriftPpmMax && drift.drift.value <= kDriftPpmMax;
   }
   bool operator()(const fault::ClockJump& jump) const { return jump.by >= -kDelayMax && jump.by <= kDelayMax; }
+  bool operator()(const fault::Interruption& interruption) const { return is_sound(interruption.down, kDelayMax); }
   bool operator()(const fault::DiskSlow& slow) const { return is_sound(slow.law); }
   bool operator()(const fault::Reshape& reshape) const {
     return !reshape.voters.empty() && (reshape.voters & reshape.learners).empty() &&

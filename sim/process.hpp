@@ -29,6 +29,8 @@ class Process {
   virtual void read(ReadCallback done) = 0;
   /// Answers a query from what is applied now.
   [[nodiscard]] virtual Result<Payload> query(std::span<const std::byte> bytes) const = 0;
+  /// The last entry that the state answering queries contains.
+  [[nodiscard]] virtual Index state_index() const = 0;
   virtual void change_membership(ConfigurationChange change, ProposalCallback done) = 0;
   virtual void abort_membership_change(ProposalCallback done) = 0;
   virtual void transfer_leadership(NodeId target, ProposalCallback done) = 0;

@@ -46,12 +46,23 @@ class WatchedStorage {
 template <StateMachine Machine>
 class WatchedMachine : public Machine {
  public:
-  WatchedMachine(Host& host, Machine machine) : Machine(std::move(machine)), host_(host) {}
+  WatchedMachine(Host& host, Machine machine)
+      : Machine(std::move(machine)), host_(host), state_index_(Machine::recovered().last.index) {}
+
+  [[nodiscard]] Index state_index() const { return state_index_; }
 
   Result<Payload> apply(const Entry& entry) {
     Result<Payload> result = Machine::apply(entry);
+    state_index_ = entry.index;
     if (result) host_.observer().on_apply(host_.id(), entry, *result, Machine::digest());
     return result;
+  }
+
+  void install_snapshot(const SnapshotId& id, Completion<CheckpointContext> done) {
+    Machine::install_snapshot(id, [this, done = std::move(done)](Result<CheckpointContext> installed) {
+      if (installed) state_index_ = installed->last.index;
+      done(std::move(installed));
+    });
   }
 
   void read_snapshot(NodeId to, std::uint64_t offset, Completion<SnapshotPiece> done) {
@@ -66,6 +77,7 @@ class WatchedMachine : public Machine {
 
  private:
   Host& host_;
+  Index state_index_;
 };
 
 /// What a node that has the data answers to a query; a witness has nothing to answer with.
@@ -105,6 +117,7 @@ class ProcessOf final : public Process {
   Result<Payload> query(std::span<const std::byte> bytes) const override {
     return answer_query<Traits>(machine_.application(), bytes);
   }
+  Index state_index() const override { return machine_.state_index(); }
   void change_membership(ConfigurationChange change, ProposalCallback done) override {
     node_.change_membership(std::move(change), std::move(done));
   }

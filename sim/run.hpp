@@ -28,7 +28,7 @@ struct RunOptions {
   Budget budget = Budget::kWithin;
   Trace::Sink trace;             ///< may be empty
   Timeline* timeline = nullptr;  ///< filled if given
-  checker::CheckLimits check{.steps_max = 20'000'000, .memory_bytes_max = std::size_t{512} << 20, .is_time_up = {}};
+  checker::CheckLimits check{.steps_max = 3'000'000, .memory_bytes_max = std::size_t{512} << 20, .is_time_up = {}};
 };
 
 struct RunReport {

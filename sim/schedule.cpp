@@ -9,8 +9,8 @@ namespace quorate::sim {
 namespace {
 
 constexpr std::array<const char*, kFaultKinds> kFaultNames{
-    "links",     "crash",        "pause",     "wipe",     "clock-drift", "clock-jump", "disk-stall",
-    "disk-slow", "disk-trouble", "disk-full", "disk-rot", "reshape",     "transfer",   "checkpoint"};
+    "links",        "crash",     "pause",    "wipe",         "clock-drift", "clock-jump", "disk-stall", "disk-slow",
+    "disk-trouble", "disk-full", "disk-rot", "interruption", "reshape",     "transfer",   "checkpoint"};
 
 std::string show(NodeSet nodes) {
   std::string text;
@@ -55,6 +55,8 @@ struct Nodes {
   NodeSet operator()(const fault::Transfer& transfer) const {
     return transfer.target == kNoNode ? NodeSet{} : NodeSet{transfer.target};
   }
+  /// Those of whichever transfer is under way.
+  NodeSet operator()(const fault::Interruption&) const { return {}; }
   template <class Body>
   NodeSet operator()(const Body& body) const {
     if constexpr (requires { body.nodes; }) {
@@ -97,6 +99,12 @@ struct Describe {
   }
   std::string operator()(const fault::DiskRot& rot) const {
     return fmt::format("{} bits on the disk of n{} turn", rot.bits, rot.node.value);
+  }
+  std::string operator()(const fault::Interruption& interruption) const {
+    const bool is_receiver = interruption.victim == fault::Interruption::Victim::kReceiver;
+    const std::string rot = interruption.bits == 0 ? "" : fmt::format(", {} bits of it turn", interruption.bits);
+    return fmt::format("piece {} of snapshots finds its {} crash for {}{}", interruption.piece,
+                       is_receiver ? "receiver" : "sender", show(interruption.down), rot);
   }
   std::string operator()(const fault::Reshape& reshape) const {
     std::string text = "voters become " + show(reshape.voters);

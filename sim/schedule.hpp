@@ -118,6 +118,15 @@ struct DiskRot {
   std::uint64_t bits = 1;
   friend bool operator==(const DiskRot&, const DiskRot&) = default;
 };
+/// While the fault lasts, the n-th piece of a snapshot that any node is about to store finds one end of its transfer
+/// gone: that node crashes, and starts again soon.
+struct Interruption {
+  enum class Victim : std::uint8_t { kReceiver, kSender } victim = Victim::kReceiver;
+  std::uint64_t piece = 1;
+  std::uint64_t bits = 0;  ///< of the pieces that a receiver has stored turn meanwhile
+  Duration down{};
+  friend bool operator==(const Interruption&, const Interruption&) = default;
+};
 /// From now on an operator wants this membership; witnesses stay what they are.
 struct Reshape {
   NodeSet voters;
@@ -138,7 +147,7 @@ struct Checkpoint {
 
 using FaultBody = std::variant<fault::Links, fault::Crash, fault::Pause, fault::Wipe, fault::ClockDrift,
                                fault::ClockJump, fault::DiskStall, fault::DiskSlow, fault::DiskTrouble, fault::DiskFull,
-                               fault::DiskRot, fault::Reshape, fault::Transfer, fault::Checkpoint>;
+                               fault::DiskRot, fault::Interruption, fault::Reshape, fault::Transfer, fault::Checkpoint>;
 inline constexpr std::size_t kFaultKinds = std::variant_size_v<FaultBody>;
 /// The number of a kind.
 template <class Body, std::size_t kAt = 0>

@@ -93,6 +93,13 @@ void fields(Visit& visit, fault::DiskRot& rot) {
   visit("bits", rot.bits);
 }
 template <class Visit>
+void fields(Visit& visit, fault::Interruption& interruption) {
+  visit("victim", interruption.victim);
+  visit("piece", interruption.piece);
+  visit("bits", interruption.bits);
+  visit("down", interruption.down);
+}
+template <class Visit>
 void fields(Visit& visit, fault::Reshape& reshape) {
   visit("voters", reshape.voters);
   visit("learners", reshape.learners);
@@ -144,6 +151,10 @@ template <>
 struct Names<DiskFault> {
   static constexpr std::array<const char*, 5> values{"read-error", "write-error", "sync-error", "lost-write",
                                                      "misdirected-write"};
+};
+template <>
+struct Names<fault::Interruption::Victim> {
+  static constexpr std::array<const char*, 2> values{"receiver", "sender"};
 };
 template <>
 struct Names<Switch> {

@@ -62,6 +62,10 @@ class TypedWorkload final : public Workload {
     return checker::check(history_, typename Traits::Model{}, limits);
   }
 
+  Result<checker::LogOrder> check_log_order() const override {
+    return checker::check_log_order(history_, typename Traits::Model{});
+  }
+
   std::vector<PlannedOperation> final_reads(std::uint32_t first_id) const override {
     std::vector<PlannedOperation> reads;
     for (std::uint32_t key = 0; key < keys_seen_; ++key) {

@@ -1,8 +1,11 @@
 #include "server/commands/sim.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
+#include <csignal>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -40,6 +43,18 @@ struct SeedRange {
 
   [[nodiscard]] std::uint64_t count() const { return last - first + 1; }
 };
+
+/// The seed that this thread runs, for the last words of a process that a broken assertion ends.
+thread_local std::uint64_t seed_under_way = 0;
+
+/// Called on the thread that aborts.
+void name_the_seed(int) {
+  std::array<char, 64> text{"quorate sim: that was seed "};
+  char* end = std::to_chars(text.data() + std::strlen(text.data()), text.data() + text.size() - 1, seed_under_way).ptr;
+  *end++ = '\n';
+  [[maybe_unused]] const ssize_t written =
+      write(STDERR_FILENO, text.data(), static_cast<std::size_t>(end - text.data()));
+}
 
 /// "7" or "1..1000".
 Result<SeedRange> parse_seeds(std::string_view text) {
@@ -163,6 +178,7 @@ class Campaign {
       : command_(command), job_(job), out_(out), progress_(err, job.seeds.count()), next_(job.seeds.first) {}
 
   Tally run() {
+    std::signal(SIGABRT, name_the_seed);
     {
       std::vector<std::jthread> workers;
       for (std::uint64_t number = 1; number < command_.jobs; ++number) workers.emplace_back([this] { work(); });
@@ -176,6 +192,7 @@ class Campaign {
  private:
   void work() {
     while (const std::optional<std::uint64_t> seed = take_seed()) {
+      seed_under_way = *seed;
       const RunReport report = sim::run(job_.plan(*seed), *job_.subject, job_.run);
       const std::scoped_lock lock(mutex_);
       tally_.add(*seed, report);

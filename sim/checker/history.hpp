@@ -74,6 +74,9 @@ class History {
   /// Keys and values of the actions are ids of this history's values(). At least one action.
   void add(const Operation& operation, std::span<const Action> actions);
 
+  /// Says where the operation was ordered, once that is known.
+  void place(std::size_t number, Index log_index) { operations_[number].log_index = log_index; }
+
   [[nodiscard]] std::size_t size() const { return operations_.size(); }
   [[nodiscard]] const Operation& operator[](std::size_t number) const { return operations_[number]; }
   [[nodiscard]] std::span<const Action> actions(std::size_t number) const;

@@ -92,6 +92,17 @@ TEST(Run, TraceHashesOfDifferentSeedsDiffer) {
   EXPECT_NE(hash(1), hash(2));
 }
 
+/// The same whatever compiler and options built the simulator. Whoever changes what happens in a run, on purpose, puts
+/// the new hashes here; whoever sees them change without a purpose has found something that is not deterministic.
+TEST(Run, TracesAreTheSameInEveryBuild) {
+  const auto hash = [&](const char* name, std::uint64_t seed) {
+    return run(draw_plan(seed, subject(name), {.duration = 3s}), subject(name)).trace_hash;
+  };
+  EXPECT_EQ(hash("register", 11), 6450449611222915550u);
+  EXPECT_EQ(hash("kv", 12), 7057665526866461996u);
+  EXPECT_EQ(hash("list_append", 13), 4516711599515256915u);
+}
+
 TEST(Run, WritingATraceOrATimelineChangesNothing) {
   const Plan plan = draw_plan(3, subject("kv"), {.duration = 2s});
   std::size_t lines = 0;
@@ -208,6 +219,35 @@ TEST(Fault, ATurnedBitIsFoundAndRepaired) {
     fetched += report.coverage.counts[static_cast<std::size_t>(Mark::kDamagedFetched)];
   }
   EXPECT_GT(fetched, 0u);
+}
+
+/// A key-value store with a state of many pieces, and a learner that was away for so long that it needs it.
+Plan snapshot_plan(fault::Interruption interruption) {
+  NemesisOptions options;
+  options.voters = 1;
+  options.duration = 4s;
+  options.faults = FaultSelection::none();
+  Plan plan = draw_plan(1, subject("kv"), options);
+  plan.shape = ClusterShape{.voters = 1, .learners = 1, .trailing_bytes_max = 0, .snapshot_chunk_bytes = 64};
+  plan.faults = {{at(100ms), 1900ms, fault::Crash{{kTwo}}},
+                 {at(1900ms), 0ms, fault::Checkpoint{{kOne}}},
+                 {at(1950ms), 2s, interruption}};
+  return plan;
+}
+
+TEST(Fault, AnInterruptedTransferOfASnapshotGoesOn) {
+  const Plan plan = snapshot_plan({.victim = fault::Interruption::Victim::kSender, .piece = 3, .down = 5ms});
+  const RunReport report = run(plan, subject("kv"));
+  EXPECT_TRUE(report.passed()) << explain(report);
+  EXPECT_EQ(report.coverage.counts[static_cast<std::size_t>(Mark::kSnapshotResumed)], 1u);
+}
+
+TEST(Fault, ASnapshotThatRottedWhileItArrivedIsRejected) {
+  const Plan plan =
+      snapshot_plan({.victim = fault::Interruption::Victim::kReceiver, .piece = 4, .bits = 3, .down = 5ms});
+  const RunReport report = run(plan, subject("kv"));
+  EXPECT_TRUE(report.passed()) << explain(report);
+  EXPECT_EQ(report.coverage.counts[static_cast<std::size_t>(Mark::kSnapshotRejected)], 1u);
 }
 
 TEST(Fault, AFullDiskStopsNothingForGood) {
