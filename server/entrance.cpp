@@ -91,7 +91,7 @@ void Entrance::pause_or_give_up() {
 void Entrance::make_known(Replica& replica, AskSelf ask_self) {
   replica_ = &replica;
   ask_self_ = std::move(ask_self);
-  begun_ = AsioRuntime::now();
+  attempt_begun_ = AsioRuntime::now();
   attempts_ = 0;
   asked_ = 0;
   alarms_.after({}, [this] { ask_to_join(); });
@@ -154,22 +154,27 @@ void Entrance::judge(const std::string& by, const JoinAnswer& answer) {
     return alarms_.after(
                {}, [this, why = answer.error] { events_.refused("the cluster does not take this node: " + why); }),
            void();
+  was_answered_ = true;
   last_problem_ = by + ": " + answer.error;
   if (answer.kind == JoinAnswer::Kind::kNotLeader && answer.leader_address != config_.raft_advertised)
     hint_ = answer.leader_address;
   alarms_.after(kHintPause, [this] { ask_to_join(); });
 }
 
-/// All were asked in vain. A member that comes back just waits for the others: they are its cluster.
+/// All were asked in vain. A member that comes back just waits for the others: they are its cluster. As long as
+/// somebody of the cluster answers, a leader will be there soon.
 void Entrance::next_to_ask() {
   asked_ = 0;
+  const Instant now = AsioRuntime::now();
   const bool is_member = replica_->core().configuration().contains(replica_->core().id());
-  ++attempts_;
-  if (!is_member && attempts_ >= config_.join_attempts)
+  const bool is_close = std::exchange(was_answered_, false) && now - attempt_begun_ < config_.join_interval;
+  if (is_member || is_close) return alarms_.after(kBootstrapPause, [this] { ask_to_join(); }), void();
+  attempt_begun_ = now;
+  if (++attempts_ >= config_.join_attempts)
     return events_.refused(
         fmt::format("could not join in {} attempts; the last problem was: {}", attempts_, last_problem_));
-  if (!is_member) log_warn(fmt::format("could not join yet ({}); trying again", last_problem_));
-  alarms_.after(is_member ? kBootstrapPause : config_.join_interval, [this] { ask_to_join(); });
+  log_warn(fmt::format("could not join yet ({}); trying again", last_problem_));
+  alarms_.after(config_.join_interval, [this] { ask_to_join(); });
 }
 
 }  // namespace quorate::server

@@ -77,8 +77,10 @@ class Entrance {
   // Becoming known.
   Replica* replica_ = nullptr;
   AskSelf ask_self_;
-  std::string hint_;       ///< where the leader is said to be
-  std::size_t asked_ = 0;  ///< of config_.join, in this attempt
+  Instant attempt_begun_;
+  bool was_answered_ = false;  ///< in this attempt, by somebody of the cluster
+  std::string hint_;           ///< where the leader is said to be
+  std::size_t asked_ = 0;      ///< of config_.join, in this attempt
 };
 
 }  // namespace quorate::server

@@ -305,9 +305,10 @@ void NodeProcess::changed() {
   }
   was_member_ = is_member;
   cluster_->look_around();
-  if (core.leader() == known_leader_) return;
+  const Member* leader = core.configuration().find(core.leader());
+  const bool is_nameless = leader == nullptr && core.leader() != kNoNode;  // a newcomer learns the members soon
+  if (core.leader() == known_leader_ || is_nameless) return;
   known_leader_ = core.leader();
-  const Member* leader = core.configuration().find(known_leader_);
   if (known_leader_ == core.id()) {
     log_info(fmt::format("node {} is now Leader (term {})", name_, core.term().value));
   } else if (leader != nullptr) {

@@ -169,7 +169,11 @@ Result<void> Replica::Parts::open(const NodeRecord& record) {
     recovered.entries = batch.entries;
   }
   if (auto fits = Core::validate_recovered(recovered, machine->recovered()); !fits) return fits;
-  identity = {.cluster = record.cluster, .node = self, .incarnation = recovered.incarnation, .boot = recovered.boot};
+  identity = {.cluster = record.cluster,
+              .node = self,
+              .incarnation = recovered.incarnation,
+              .boot = recovered.boot,
+              .address = config.raft_advertised};
   committed_before = std::max(recovered.hard_state.commit, machine->recovered().last.index);
   storage = std::make_unique<LogStorage>(std::move(log->wal), *log_thread);
   node = std::make_unique<Driver>(node_options(config, self), std::move(recovered), *storage, surroundings.transport,

@@ -21,6 +21,7 @@ Result<std::unique_ptr<AsioTransport>> AsioTransport::start(AsioRuntime& runtime
 AsioTransport::~AsioTransport() {
   is_ending_ = true;
   links_.clear();
+  guests_.clear();
   single_calls_.clear();
 }
 
@@ -28,11 +29,8 @@ Result<void> AsioTransport::listen() {
   PeerListener::Events events{
       .received = [this](Message message) { events_.received(std::move(message)); },
       .called = [this](PeerCall call) { events_.called(std::move(call)); },
-      .arrived =
-          [this](const wire::Hello& hello) {
-            if (const auto link = links_.find(hello.from); link != links_.end()) link->second->hurry();
-          },
-      .lost = [this](NodeId peer) { events_.lost(peer); },
+      .arrived = [this](const wire::Hello& hello) { arrived(hello); },
+      .lost = [this](NodeId peer) { left(peer); },
   };
   auto listener = PeerListener::start(runtime_, options_.listen, options_.identity, std::move(events));
   if (!listener) return tl::unexpected(listener.error());
@@ -40,9 +38,24 @@ Result<void> AsioTransport::listen() {
   return {};
 }
 
+void AsioTransport::arrived(const wire::Hello& hello) {
+  if (PeerLink* const link = link_to(hello.from)) return link->hurry();
+  if (!hello.address.empty()) connect_to(hello.from, hello.address, guests_);
+}
+
+void AsioTransport::left(NodeId peer) {
+  guests_.erase(peer);
+  events_.lost(peer);
+}
+
+PeerLink* AsioTransport::link_to(NodeId node) const {
+  for (const Links* links : {&links_, &guests_})
+    if (const auto link = links->find(node); link != links->end()) return link->second.get();
+  return nullptr;
+}
+
 void AsioTransport::send(Message message) {
-  const auto link = links_.find(message.to);
-  if (link != links_.end()) link->second->send(std::move(message));
+  if (PeerLink* const link = link_to(message.to)) link->send(std::move(message));
 }
 
 void AsioTransport::reconfigure(const Configuration& configuration) {
@@ -50,27 +63,27 @@ void AsioTransport::reconfigure(const Configuration& configuration) {
     const Member* const member = configuration.find(link.first);
     return member == nullptr || endpoint_of(member->address) != link.second->address();
   });
-  for (const Member& member : configuration.members) connect_to(member);
-  for (const Member& member : configuration.outgoing) connect_to(member);
+  for (const auto* half : {&configuration.members, &configuration.outgoing}) {
+    for (const Member& member : *half) {
+      guests_.erase(member.id);
+      connect_to(member.id, std::string(endpoint_of(member.address)), links_);
+    }
+  }
 }
 
-void AsioTransport::connect_to(const Member& member) {
-  if (member.id == options_.identity.node || links_.contains(member.id)) return;
-  PeerLink::Options options{.identity = options_.identity,
-                            .peer = member.id,
-                            .address = std::string(endpoint_of(member.address)),
-                            .seed = next_seed()};
-  PeerLink::Events events{.connected = nullptr, .lost = [this, peer = member.id] { events_.lost(peer); }};
-  links_.emplace(member.id, std::make_unique<PeerLink>(runtime_, std::move(options), std::move(events)));
+void AsioTransport::connect_to(NodeId node, const std::string& address, Links& links) {
+  if (node == options_.identity.node || links.contains(node)) return;
+  PeerLink::Options options{.identity = options_.identity, .peer = node, .address = address, .seed = next_seed()};
+  PeerLink::Events events{.connected = nullptr, .lost = [this, node] { events_.lost(node); }};
+  links.emplace(node, std::make_unique<PeerLink>(runtime_, std::move(options), std::move(events)));
 }
 
 std::uint64_t AsioTransport::next_seed() { return mix_bits(options_.seed + ++links_made_); }
 
 void AsioTransport::call(NodeId peer, Payload request, Duration timeout, CallDone done) {
-  const auto link = links_.find(peer);
-  if (link == links_.end())
-    return done({CallEnd::kRefused, {}, "node " + std::to_string(peer.value) + " is not a member"});
-  link->second->call(std::move(request), timeout, WhenDown::kRefuse, std::move(done));
+  PeerLink* const link = link_to(peer);
+  if (link == nullptr) return done({CallEnd::kRefused, {}, "node " + std::to_string(peer.value) + " is not a member"});
+  link->call(std::move(request), timeout, WhenDown::kRefuse, std::move(done));
 }
 
 void AsioTransport::call(const std::string& address, Payload request, Duration timeout, CallDone done) {
@@ -91,6 +104,7 @@ void AsioTransport::adopt(const PeerIdentity& identity) {
   options_.identity = identity;
   listener_->adopt(identity);
   links_.clear();
+  guests_.clear();
 }
 
 std::vector<AsioTransport::PeerStatus> AsioTransport::peers() const {

@@ -2,6 +2,10 @@
 // configuration, one listener for their links to this node, and calls between the applications of nodes on the same
 // connections.
 //
+// A node of the cluster that connects without being a member, as far as it is known here, gets a link too, as long as
+// its connection lasts: a leader that this node has not heard of must be answered before it can say that it is a
+// member.
+//
 // Loop thread only. The runtime outlives it. After its destruction nothing is called back, except the ends of open
 // calls, which are called from within the destructor.
 #pragma once
@@ -67,17 +71,23 @@ class AsioTransport {
   [[nodiscard]] std::vector<PeerStatus> peers() const;
 
  private:
+  using Links = std::map<NodeId, std::unique_ptr<PeerLink>>;
+
   AsioTransport(AsioRuntime& runtime, Options options, Events events);
 
   Result<void> listen();
-  void connect_to(const Member& member);
+  void connect_to(NodeId node, const std::string& address, Links& links);
+  void arrived(const wire::Hello& hello);
+  void left(NodeId peer);
+  [[nodiscard]] PeerLink* link_to(NodeId node) const;
   [[nodiscard]] std::uint64_t next_seed();
 
   AsioRuntime& runtime_;
   Options options_;
   Events events_;
   std::unique_ptr<PeerListener> listener_;
-  std::map<NodeId, std::unique_ptr<PeerLink>> links_;
+  Links links_;   ///< to members
+  Links guests_;  ///< to others that are connected
   std::map<std::uint64_t, std::unique_ptr<PeerLink>> single_calls_;
   std::uint64_t links_made_ = 0;
   bool is_ending_ = false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "consensus/types.hpp"
 #include "consensus/wire/codec.hpp"
@@ -15,8 +16,12 @@ struct PeerIdentity {
   Incarnation incarnation;
   Boot boot;
   std::uint32_t feature_level = 0;
+  /// Where others reach it: host:port. Whoever does not know it as a member yet answers there.
+  std::string address;
 
-  [[nodiscard]] wire::Hello hello_to(NodeId peer) const { return {node, peer, incarnation, boot, feature_level}; }
+  [[nodiscard]] wire::Hello hello_to(NodeId peer) const {
+    return {node, peer, incarnation, boot, feature_level, address};
+  }
 };
 
 }  // namespace quorate::transport

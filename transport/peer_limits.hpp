@@ -28,7 +28,7 @@ inline constexpr std::size_t kPeerReadBytes = std::size_t{64} << 10;
 /// Connections accepted from nodes, and from whoever has not said yet who it is.
 inline constexpr std::size_t kInboundConnectionsMax = 256;
 /// The first frame of a connection.
-inline constexpr std::size_t kHelloBodyBytesMax = 256;
+inline constexpr std::size_t kHelloBodyBytesMax = 256 + kAddressBytesMax;
 
 inline constexpr Duration kConnectTimeout = std::chrono::seconds(3);
 inline constexpr Duration kHelloTimeout = std::chrono::seconds(3);

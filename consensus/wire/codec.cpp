@@ -6,7 +6,7 @@ namespace quorate::wire {
 
 template <class Archive>
 void serialize(Archive& archive, Hello& hello) {
-  archive(hello.from, hello.to, hello.incarnation, hello.boot, hello.feature_level);
+  archive(hello.from, hello.to, hello.incarnation, hello.boot, hello.feature_level, hello.address);
 }
 
 namespace {

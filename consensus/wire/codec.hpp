@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "consensus/message.hpp"
@@ -24,6 +25,7 @@ struct Hello {
   Incarnation incarnation;
   Boot boot;
   std::uint32_t feature_level = 0;  ///< the highest that the sender's build knows
+  std::string address;              ///< where the sender can be reached; empty if it is not to be called back
 
   friend bool operator==(const Hello&, const Hello&) = default;
 };

@@ -62,7 +62,7 @@ TEST(Codec, BytesOfEveryMessageAreAsAgreed) {
     quorate::testing::expect_golden(std::string("wire/") + name_of(body), frame);
   }
   std::vector<std::byte> frame;
-  append_frame(kCluster, Hello{NodeId{1}, NodeId{2}, Incarnation{0xa1}, Boot{5}, 7}, frame);
+  append_frame(kCluster, Hello{NodeId{1}, NodeId{2}, Incarnation{0xa1}, Boot{5}, 7, "host:4002"}, frame);
   quorate::testing::expect_golden("wire/Hello", frame);
 }
 

@@ -140,6 +140,26 @@ TEST_F(AsioTransportTest, CarriesMessagesBothWaysInOrder) {
   });
 }
 
+// A leader that joined while this node was away is in no configuration that this node knows.
+TEST_F(AsioTransportTest, AnswersWhoIsNoMemberYet) {
+  Peer& leader = add(1);
+  Peer& follower = add(2);
+  on_loop([&] {
+    PeerIdentity named = leader.transport->identity();
+    named.address = address_of(leader);
+    leader.transport->adopt(named);
+    leader.transport->reconfigure({.members = {{.id = follower.id, .address = "two@" + address_of(follower)}}});
+    follower.transport->reconfigure({});
+  });
+  ASSERT_TRUE(eventually([&] { return connected(leader) == 1; }));
+  ASSERT_TRUE(eventually([&] {
+    follower.transport->send(heartbeat(follower, leader, 7));
+    return !leader.received.empty();
+  }));
+  on_loop([&] { leader.transport->reconfigure({}); });
+  ASSERT_TRUE(eventually([&] { return std::ranges::find(follower.lost, leader.id) != follower.lost.end(); }));
+}
+
 TEST_F(AsioTransportTest, CarriesTheLargestEntry) {
   Peer& one = add(1);
   Peer& two = add(2);
