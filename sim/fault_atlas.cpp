@@ -20,6 +20,21 @@ bool FaultAtlas::may_become(const Configuration& next) {
   return true;
 }
 
+void FaultAtlas::damaged(NodeId node) {
+  damaged_.insert(node);
+  launches_[node] = cluster_.host(node).launches();
+}
+
+void FaultAtlas::begin_silent_damage(NodeId node) {
+  damaged(node);
+  silent_.insert(node);
+}
+
+void FaultAtlas::end_silent_damage(NodeId node) {
+  damaged(node);
+  silent_.erase(node);
+}
+
 NodeSet FaultAtlas::damaged() {
   for (const NodeId node : damaged_) {
     if (is_whole(node)) damaged_.erase(node);
@@ -27,8 +42,10 @@ NodeSet FaultAtlas::damaged() {
   return damaged_;
 }
 
-/// The node runs, misses nothing, and the leader's committed configuration knows it in its present life.
+/// The node has started since, runs, misses nothing, and the leader's committed configuration knows it in its present
+/// life.
 bool FaultAtlas::is_whole(NodeId node) const {
+  if (silent_.contains(node) || cluster_.host(node).launches() == launches_.at(node)) return false;
   const NodeId leader = cluster_.leader();
   if (leader == kNoNode || !cluster_.host(node).is_running()) return false;
   const Core& known = cluster_.host(leader).process()->core();

@@ -8,6 +8,9 @@
 // beyond it, it must still never serve anything wrong, but may stop.
 #pragma once
 
+#include <cstdint>
+#include <map>
+
 #include "sim/cluster.hpp"
 #include "sim/node_set.hpp"
 
@@ -23,7 +26,10 @@ class FaultAtlas {
   /// damaged that would change that: the change is under way.
   [[nodiscard]] bool may_become(const Configuration& next);
   void forget() { next_ = {}; }
-  void damaged(NodeId node) { damaged_.insert(node); }
+  void damaged(NodeId node);
+  /// From now on, until the end, the node's disk may do damage that nobody notices.
+  void begin_silent_damage(NodeId node);
+  void end_silent_damage(NodeId node);
   /// Nodes that do not hold again what they once held.
   [[nodiscard]] NodeSet damaged();
 
@@ -33,7 +39,9 @@ class FaultAtlas {
 
   const Cluster& cluster_;
   NodeSet damaged_;
-  Configuration next_;  ///< empty: nothing is under way
+  NodeSet silent_;
+  std::map<NodeId, std::uint64_t> launches_;  ///< of damaged nodes, when it happened: only a start reads all of a disk
+  Configuration next_;                        ///< empty: nothing is under way
 };
 
 }  // namespace quorate::sim

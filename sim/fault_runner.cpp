@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::uint64_t kRotPurpose = 0x726f74;
 
+/// Whether the disk says that all is well.
+bool is_silent(const fault::DiskTrouble& trouble) {
+  return trouble.fault == DiskFault::kLostWrite || trouble.fault == DiskFault::kMisdirectedWrite;
+}
+
 }  // namespace
 
 FaultRunner::FaultRunner(Cluster& cluster, Operator& membership, const ClusterShape& shape, Budget budget)
@@ -162,9 +167,9 @@ bool FaultRunner::begin(FaultId, const Fault&, const fault::DiskSlow& slow) {
 void FaultRunner::end(FaultId, const fault::DiskSlow& slow) { cluster_.host(slow.node).set_disk_law(shape_.disk); }
 
 bool FaultRunner::begin(FaultId, const Fault&, const fault::DiskTrouble& trouble) {
-  const bool is_silent = trouble.fault == DiskFault::kLostWrite || trouble.fault == DiskFault::kMisdirectedWrite;
-  if (is_silent && !may_damage(trouble.node)) return false;
-  if (is_silent) {
+  if (is_silent(trouble) && !may_damage(trouble.node)) return false;
+  if (is_silent(trouble)) {
+    atlas_.begin_silent_damage(trouble.node);
     cluster_.expect_damage(trouble.node);
   } else {
     cluster_.expect_stop(trouble.node);
@@ -175,6 +180,7 @@ bool FaultRunner::begin(FaultId, const Fault&, const fault::DiskTrouble& trouble
 }
 void FaultRunner::end(FaultId, const fault::DiskTrouble& trouble) {
   cluster_.host(trouble.node).files().disarm();
+  if (is_silent(trouble)) atlas_.end_silent_damage(trouble.node);
   --kept_down_[trouble.node.value];
   revive(trouble.node);
 }

@@ -11,6 +11,8 @@ namespace {
 /// Purposes of randomness, one block of them per host.
 constexpr std::uint64_t kHostPurposes = 0x686f7374'00000000;
 enum Purpose : std::uint64_t { kDisk, kLogExecutor, kMachineExecutor, kTurns, kPurposes };
+/// Apart from the others, which recorded seeds rely upon.
+constexpr std::uint64_t kApplicationPurpose = 0x686f7374'01000000;
 
 Random randomness(const World& world, NodeId node, Purpose purpose) {
   return world.randomness(kHostPurposes + node.value * kPurposes + purpose);
@@ -32,7 +34,9 @@ Host::Host(World& world, Network& network, HostObserver& observer, Launcher& lau
       log_executor_(world, randomness(world, options.core.id, kLogExecutor), laws.disk,
                     [this](std::function<void()> done) { on_strand(std::move(done)); }),
       machine_executor_(world, randomness(world, options.core.id, kMachineExecutor), laws.disk,
-                        [this](std::function<void()> done) { on_strand(std::move(done)); }) {
+                        [this](std::function<void()> done) { on_strand(std::move(done)); }),
+      application_executor_(world, world.randomness(kApplicationPurpose + options.core.id.value), laws.disk,
+                            [this](std::function<void()> done) { on_strand(std::move(done)); }) {
   network.attach(id(), *this);
 }
 
@@ -65,6 +69,7 @@ void Host::end(Ending ending) {
     clock_.disarm();
     log_executor_.abandon();
     machine_executor_.abandon();
+    application_executor_.abandon();
     if (paused_) resume();
     turn_open_ = false;
     process_.reset();
@@ -93,6 +98,7 @@ void Host::pause() {
   paused_ = true;
   log_executor_.stall();
   machine_executor_.stall();
+  application_executor_.stall();
 }
 
 void Host::resume() {
@@ -100,6 +106,7 @@ void Host::resume() {
   paused_ = false;
   log_executor_.resume();
   machine_executor_.resume();
+  application_executor_.resume();
   const std::uint64_t life = life_;
   for (std::function<void()>& call : std::exchange(backlog_, {})) {
     if (life != life_) return;

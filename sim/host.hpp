@@ -104,6 +104,8 @@ class Host final : public NetworkReceiver, private Handler {
   [[nodiscard]] SimClock& clock() { return clock_; }
   [[nodiscard]] SimExecutor& log_executor() { return log_executor_; }
   [[nodiscard]] SimExecutor& machine_executor() { return machine_executor_; }
+  /// Where a leader-executed application executes.
+  [[nodiscard]] SimExecutor& application_executor() { return application_executor_; }
 
   // What the process uses, and is used by.
 
@@ -147,6 +149,7 @@ class Host final : public NetworkReceiver, private Handler {
   SimClock clock_;
   SimExecutor log_executor_;
   SimExecutor machine_executor_;
+  SimExecutor application_executor_;
 
   std::unique_ptr<Process> process_;
   bool paused_ = false;

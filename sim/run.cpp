@@ -143,13 +143,15 @@ class Run {
     return !is_outrun_by_witness(core);
   }
 
-  /// A witness that heard more from a dead leader than any of the living who have data votes for none of them. That is
-  /// the price of witnesses: leader and witness together are one copy.
+  /// A witness that heard more from a dead leader than any of the living voters who have data votes for none of them.
+  /// That is the price of witnesses: leader and witness together are one copy.
   bool is_outrun_by_witness(NodeSet core) {
     LogId of_witnesses;
     LogId of_voters;
     for (const NodeId node : core) {
-      LogId& newest = cluster_.host(node).is_witness() ? of_witnesses : of_voters;
+      const Member* self = cluster_.believed(node).find(node);
+      if (self == nullptr || !self->votes()) continue;
+      LogId& newest = self->kind == MemberKind::kWitness ? of_witnesses : of_voters;
       newest = std::max(newest, cluster_.host(node).process()->core().log().last());
     }
     return of_witnesses > of_voters;

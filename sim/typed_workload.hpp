@@ -6,6 +6,7 @@
 //   record(command, reply, values, memory, actions)  what it meant; false: it was refused. Without a reply: unknown
 //   answer(application, query)                       the reply to a command that only reads
 //   final_read(key)                                  a planned operation that reads a key, through the log
+//   place(reply)                                     if replies say so: where the operation stands in the log
 #pragma once
 
 #include <map>
@@ -39,6 +40,9 @@ class TypedWorkload final : public Workload {
       Result<typename App::Reply> read = App::decode_reply(*reply);
       QUORATE_ASSERT(read.has_value());
       decoded = std::move(*read);
+    }
+    if constexpr (requires(const typename App::Reply& said) { outcome.log_index = Traits::place(said); }) {
+      outcome.log_index = decoded ? std::optional(Traits::place(*decoded)) : std::nullopt;
     }
     actions_.clear();
     if (!Traits::record(command.mapped(), decoded, history_.values(), memory_, actions_)) {
