@@ -1,0 +1,189 @@
+// The SQL database as a subject: real SQLite over the page store on a simulated disk, executed by the leader.
+//
+// SQLite draws random numbers from a generator that belongs to the whole operating-system process. It is seeded anew,
+// from the node's own randomness, whenever one node's SQL begins to run, and no other node's runs meanwhile, in this
+// simulation or in others at the same time: so that a run stays a function of its plan.
+#include <mutex>
+
+#include <sqlite3.h>
+
+#include "consensus/exactly_once.hpp"
+#include "consensus/fingerprint.hpp"
+#include "sim/node_process.hpp"
+#include "sim/sql_workload.hpp"
+#include "sim/subjects.hpp"
+#include "sim/typed_workload.hpp"
+#include "statemachine/sqlite/executor.hpp"
+#include "statemachine/sqlite/machine.hpp"
+#include "statemachine/sqlite/reader_pool.hpp"
+#include "statemachine/sqlite/request_codec.hpp"
+
+namespace quorate::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kKeysMax = 16;
+/// Requests wait no longer for their turn, or for a quorum.
+constexpr Duration kRequestTimeout = 1500ms;
+constexpr std::int64_t kUnixTimeMs = 1'700'000'000'000;
+
+/// While it exists, SQL of one node runs.
+class SqlTurn {
+ public:
+  explicit SqlTurn(Random& random) : lock_(mutex()) {
+    const int seed = static_cast<int>(random.below(INT32_MAX - 1)) + 1;
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, seed, nullptr);
+  }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex instance;
+    return instance;
+  }
+  const std::lock_guard<std::mutex> lock_;
+};
+
+/// Small, so that folding, spilling and cutting happen all the time.
+sqlite::PageStoreOptions page_options() {
+  sqlite::PageStoreOptions options;
+  options.overlay_bytes_fold = std::uint64_t{96} << 10;
+  options.overlay_bytes_max = std::uint64_t{256} << 10;
+  options.delta_part_bytes = std::size_t{3} << 10;
+  return options;
+}
+
+class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
+ public:
+  static Result<std::unique_ptr<Process>> open(Host& host, typename SimWal::Opened opened) {
+    auto machine = sqlite::SqliteMachine::open(storage::AnyFileSystem(host.files()),
+                                               {.self = host.id(), .pages = page_options(), .outcomes = {}},
+                                               sqlite::job_runner(host.machine_executor()));
+    if (!machine) return tl::unexpected(machine.error());
+    const Result<void> fits = Core::validate_recovered(opened.recovered, (*machine)->recovered());
+    if (!fits) return tl::unexpected(fits.error());
+    return std::unique_ptr<Process>(new SqliteProcess(host, std::move(opened), std::move(**machine)));
+  }
+
+  void tick() override {
+    NodeProcess::tick();
+    executor_.expire(host_.clock().now());
+    if (machine_.checkpoint_wanted()) node_.checkpoint();
+  }
+
+  void propose(Payload command, ProposalCallback done) override {
+    const std::optional<SessionCommand> decoded = decode_session_command(command.bytes());
+    QUORATE_ASSERT(decoded.has_value());
+    const auto* execute = std::get_if<Execute>(&*decoded);
+    // A client's own name is all that it needs to have its requests told apart.
+    if (execute == nullptr) return answer(done, {SessionStatus::kOpened, SessionId{random_.next() | 1}, {}});
+    Result<sqlite::Request> request = sqlite::decode_request(execute->body);
+    QUORATE_ASSERT(request.has_value());
+    sqlite::Submission submission{.request = std::move(*request), .idempotency_key = {}};
+    submission.deadline = host_.clock().now() + kRequestTimeout;
+    const auto& [session, sequence, first_open] = execute->request;
+    if (session != SessionId{}) {
+      submission.idempotency_key = std::to_string(session.value) + ":" + std::to_string(sequence.value);
+    }
+    executor_.execute(std::move(submission),
+                      [done = std::move(done)](const sqlite::Execution& execution) { answer(done, execution); });
+  }
+
+  Result<Payload> query(std::span<const std::byte> bytes) const override {
+    const Result<sqlite::Request> request = sqlite::decode_request(bytes);
+    if (!request) return tl::unexpected(request.error());
+    const SqlTurn turn(random_);
+    sqlite::SqlResult<sqlite::Reader> reader = readers_->take();
+    if (!reader) return fail(ErrorKind::kUnavailable, reader.error().message);
+    SqlReply reply{{}, UINT32_MAX, reader->run(*request)};
+    reply.log_index = reader->last_entry().index;
+    return SqlApp::encode(reply);
+  }
+
+ private:
+  SqliteProcess(Host& host, typename SimWal::Opened opened, sqlite::SqliteMachine machine)
+      : NodeProcess(host, std::move(opened), std::move(machine)),
+        host_(host),
+        random_(fingerprint(host.launches(), host.options().core.seed)),
+        readers_(std::make_unique<sqlite::ReaderPool>(machine_.store(), connection_options(host), 2)),
+        executor_(machine_, executor_options(host), sql_jobs(), proposer()) {}
+
+  static sqlite::ConnectionOptions connection_options(Host& host) {
+    sqlite::ConnectionOptions options;
+    options.now = [&host] { return host.clock().now(); };
+    options.vfs.unix_time_ms = [&host] {
+      return kUnixTimeMs +
+             std::chrono::duration_cast<std::chrono::milliseconds>(host.clock().now().time_since_epoch()).count();
+    };
+    return options;
+  }
+  /// On every other node the flow control reckons with less room than there is, or with more: then the engine refuses.
+  sqlite::ExecutorOptions executor_options(Host& host) {
+    const std::size_t room = host.options().core.uncommitted_bytes_max;
+    sqlite::ExecutorOptions options;
+    options.connection = connection_options(host);
+    options.random = [this] { return random_.next(); };
+    options.in_flight_bytes_max = host.id().value % 2 == 0 ? room / 2 : room * 2;
+    options.batch_requests_max = 8;
+    options.bundles_in_flight_max = 8;
+    options.part_bytes = page_options().delta_part_bytes;
+    return options;
+  }
+  sqlite::JobRunner sql_jobs() {
+    return [this](std::function<void()> job, std::function<void()> done) {
+      host_.application_executor().run(
+          [this, job = std::move(job)] {
+            const SqlTurn turn(random_);
+            job();
+          },
+          std::move(done));
+    };
+  }
+  sqlite::Executor::Propose proposer() {
+    return [this](Payload command, Epoch epoch, std::uint64_t sequence, ProposalCallback done) {
+      node_.propose(std::move(command), epoch, sequence, std::move(done));
+      host_.end_turn();
+    };
+  }
+
+  static void answer(const ProposalCallback& done, const SessionReply& reply) {
+    done({Outcome::kCommitted, Refusal::kNone, {}, encode(reply)});
+  }
+  static void answer(const ProposalCallback& done, const sqlite::Execution& execution) {
+    using End = sqlite::Execution::End;
+    if (execution.end == End::kUnknown) return done({Outcome::kUnknown, Refusal::kTimedOut, {}, {}});
+    if (execution.end != End::kDone) return done({Outcome::kRefused, Refusal::kNotLeader, {}, {}});
+    if (execution.answer == sqlite::Execution::Answer::kNotKept)
+      return answer(done, {SessionStatus::kReplyNotKept, {}, {}});
+    const Payload reply = SqlApp::encode(SqlReply{execution.log_index, execution.position, execution.response});
+    answer(done, {SessionStatus::kExecuted, {}, reply.bytes()});
+  }
+
+  Host& host_;
+  mutable Random random_;
+  std::unique_ptr<sqlite::ReaderPool> readers_;
+  sqlite::Executor executor_;
+};
+
+class SqliteLauncher final : public LogLauncher {
+ protected:
+  Result<std::unique_ptr<Process>> launch_on(Host& host, typename SimWal::Opened opened) override {
+    return host.is_witness() ? WitnessProcess::open(host, std::move(opened))
+                             : SqliteProcess::open(host, std::move(opened));
+  }
+};
+
+}  // namespace
+
+const Subject& sqlite_subject() {
+  static const Subject kSubject{
+      .name = SqlApp::kName,
+      .kinds = sql_operation_kinds(),
+      .keys_max = kKeysMax,
+      .make_workload = [] { return std::unique_ptr<Workload>(std::make_unique<TypedWorkload<SqlTraits>>()); },
+      .make_launcher = [] { return std::unique_ptr<Launcher>(std::make_unique<SqliteLauncher>()); }};
+  return kSubject;
+}
+
+}  // namespace quorate::sim
