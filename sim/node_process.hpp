@@ -109,13 +109,7 @@ class NodeProcess : public Process {
   NodeProcess(Host& host, typename SimWal::Opened opened, Machine machine)
       : storage_(host, std::move(opened.wal)),
         machine_(host, std::move(machine)),
-        node_(
-            [&] {
-              NodeOptions o = host.options();
-              if (std::getenv("NOSNAP")) o.core.trailing_bytes_max = std::size_t{1} << 40;
-              return o;
-            }(),
-            opened.recovered, storage_, host.transport(), machine_, host.clock()) {
+        node_(host.options(), opened.recovered, storage_, host.transport(), machine_, host.clock()) {
     host.observer().on_launch(host.id(), opened.recovered, node_.core());
     node_.observe([&host](const Event& event, const Core& core, const Effects& effects) {
       host.observer().on_step(host.id(), event, core, effects);
