@@ -16,7 +16,6 @@ constexpr std::size_t kPagesPerStep = 64;
 }  // namespace
 
 Result<Fold> Fold::begin(PageStore& store, std::vector<std::byte> application) {
-  Superblock after;
   const std::lock_guard lock(store.mutex_);
   if (store.is_base_busy_) {
     return fail(ErrorKind::kOverloaded, "the base files are being written already; fold again when that is done");
@@ -24,13 +23,9 @@ Result<Fold> Fold::begin(PageStore& store, std::vector<std::byte> application) {
   store.is_base_busy_ = true;
   store.folding_ = store.applied_;
   store.positions_.add(store.applied_);
+  Superblock after = store.applied_state_locked();
   after.sequence = store.durable_.sequence + 1;
-  after.last = store.applied_entry_;
-  after.digest = store.applied_digest_;
   after.application = std::move(application);
-  for (const auto& [id, database] : store.databases_) {
-    if (auto record = store.record_locked(database, store.applied_)) after.databases.push_back(std::move(*record));
-  }
   return Fold(store, store.applied_, std::move(after));
 }
 

@@ -1,7 +1,6 @@
 #include "statemachine/sqlite/fold_journal.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <xxhash.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/sequential_reader.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -90,10 +90,10 @@ Result<void> JournalWriter::finish() {
 
 namespace {
 
-/// Reads a file from front to back through a buffer and hashes what it hands out.
+/// Hashes what it hands out.
 class JournalReader {
  public:
-  explicit JournalReader(storage::AnyFile& file) : file_(file), hash_(XXH3_createState()) {
+  explicit JournalReader(const storage::AnyFile& file) : reader_(file), hash_(XXH3_createState()) {
     QUORATE_ASSERT(hash_ != nullptr);
     XXH3_64bits_reset(hash_);
   }
@@ -103,32 +103,15 @@ class JournalReader {
 
   /// False at the end of the file, or if it ends within.
   Result<bool> read(std::span<std::byte> into) {
-    for (std::size_t done = 0; done < into.size();) {
-      if (position_ == buffer_.size()) {
-        buffer_.resize(kBufferBytes);
-        const Result<std::size_t> read = file_.read(offset_, buffer_);
-        if (!read) return tl::unexpected(read.error());
-        buffer_.resize(*read);
-        offset_ += *read;
-        position_ = 0;
-        if (*read == 0) return false;
-      }
-      const std::size_t count = std::min(into.size() - done, buffer_.size() - position_);
-      std::memcpy(into.data() + done, buffer_.data() + position_, count);
-      position_ += count;
-      done += count;
-    }
-    XXH3_64bits_update(hash_, into.data(), into.size());
-    return true;
+    const Result<bool> whole = reader_.read(into);
+    if (whole && *whole) XXH3_64bits_update(hash_, into.data(), into.size());
+    return whole;
   }
   [[nodiscard]] std::uint64_t hash() const { return XXH3_64bits_digest(hash_); }
 
  private:
-  storage::AnyFile& file_;
+  SequentialReader reader_;
   XXH3_state_t* hash_;
-  std::vector<std::byte> buffer_;
-  std::size_t position_ = 0;
-  std::uint64_t offset_ = 0;
 };
 
 struct JournalPage {
@@ -138,6 +121,11 @@ struct JournalPage {
   std::span<const std::byte> bytes;
 };
 using VisitPage = std::function<Result<void>(const JournalPage&)>;
+
+const DatabaseRecord* find_record(const Superblock& superblock, DatabaseId id) {
+  const auto record = std::ranges::find(superblock.databases, id, &DatabaseRecord::id);
+  return record == superblock.databases.end() ? nullptr : &*record;
+}
 
 /// The journal's superblock, if it begins as one should.
 Result<std::optional<Superblock>> read_header(JournalReader& reader, std::uint64_t file_size) {
@@ -175,8 +163,8 @@ Result<bool> read_pages(JournalReader& reader, const Superblock& superblock, con
     page.page = PageNumber{fields.fixed<std::uint64_t>()};
     page.entry.modified = Index{fields.fixed<std::uint64_t>()};
     page.entry.hash = PageHash{fields.fixed<std::uint64_t>()};
-    const auto record = std::ranges::find(superblock.databases, page.database, &DatabaseRecord::id);
-    if (record == superblock.databases.end() || page.page == PageNumber{}) return false;
+    const DatabaseRecord* record = find_record(superblock, page.database);
+    if (record == nullptr || page.page == PageNumber{}) return false;
     bytes.resize(page.entry.hash == PageHash{0} ? 0 : record->page_size.bytes());
     read = reader.read(bytes);
     if (!read || !*read) return read;
@@ -201,24 +189,33 @@ Result<std::optional<Superblock>> find_successor(storage::AnyFile& journal, cons
   return *whole ? std::move(after) : std::optional<Superblock>{};
 }
 
-/// Carries a whole journal out. May be repeated.
-Result<void> carry_out(storage::AnyFileSystem& files, const std::string& directory, storage::AnyFile& journal,
-                       const Superblock& before, const Superblock& after) {
+Result<void> remove_base(storage::AnyFileSystem& files, const std::string& stem) {
+  if (Result<void> removed = files.remove(stem + ".pages"); !removed) return removed;
+  return files.remove(stem + ".table");
+}
+
+}  // namespace
+
+Result<void> carry_out(storage::AnyFileSystem& files, const std::string& directory, const Superblock& before,
+                       const Superblock& after) {
+  const Result<storage::AnyFile> journal = files.open(fold_journal_path(directory), storage::OpenMode::kReadOnly);
+  if (!journal) return tl::unexpected(journal.error());
   std::map<DatabaseId, BaseFile> bases;
   for (const DatabaseRecord& record : after.databases) {
-    const bool is_known = std::ranges::find(before.databases, record.id, &DatabaseRecord::id) != before.databases.end();
+    const DatabaseRecord* known = find_record(before, record.id);
+    const bool goes_on = known != nullptr && known->page_size == record.page_size;
     Result<BaseFile> base = BaseFile::open(files, base_stem(directory, record.id), record.page_size,
-                                           is_known ? storage::OpenMode::kReadWrite : storage::OpenMode::kCreate);
+                                           goes_on ? storage::OpenMode::kReadWrite : storage::OpenMode::kCreate);
     if (!base) return tl::unexpected(base.error());
     bases.emplace(record.id, std::move(*base));
   }
-  JournalReader reader(journal);
+  JournalReader reader(*journal);
   if (Result<std::optional<Superblock>> header = read_header(reader, UINT64_MAX); !header) {
     return tl::unexpected(header.error());
   }
   const auto write = [&](const JournalPage& page) -> Result<void> {
     BaseFile& base = bases.at(page.database);
-    const DatabaseRecord& record = *std::ranges::find(after.databases, page.database, &DatabaseRecord::id);
+    const DatabaseRecord& record = *find_record(after, page.database);
     if (page.page.value > record.page_count.value) return {};  // cut off, with everything behind it
     const std::span<const std::byte> bytes = page.bytes.empty() ? zero_page(record.page_size) : page.bytes;
     if (Result<void> written = base.write(page.page, bytes); !written) return written;
@@ -233,10 +230,15 @@ Result<void> carry_out(storage::AnyFileSystem& files, const std::string& directo
     if (Result<void> synced = base.sync(); !synced) return synced;
   }
   if (Result<void> synced = files.sync_directory(directory); !synced) return synced;
-  return write_superblock(files, directory, after);
+  if (Result<void> written = write_superblock(files, directory, after); !written) return written;
+  // The other superblock's file may be new.
+  if (Result<void> synced = files.sync_directory(directory); !synced) return synced;
+  for (const DatabaseRecord& record : before.databases) {
+    if (find_record(after, record.id) != nullptr) continue;
+    if (Result<void> removed = remove_base(files, base_stem(directory, record.id)); !removed) return removed;
+  }
+  return {};
 }
-
-}  // namespace
 
 Result<Superblock> recover(storage::AnyFileSystem& files, const std::string& directory) {
   Result<std::optional<Superblock>> newest = read_superblock(files, directory);
@@ -257,7 +259,7 @@ Result<Superblock> recover(storage::AnyFileSystem& files, const std::string& dir
   Result<std::optional<Superblock>> successor = find_successor(*journal, **newest);
   if (!successor) return tl::unexpected(successor.error());
   if (!*successor) return std::move(**newest);
-  if (Result<void> done = carry_out(files, directory, *journal, **newest, **successor); !done) {
+  if (Result<void> done = carry_out(files, directory, **newest, **successor); !done) {
     return tl::unexpected(done.error());
   }
   return std::move(**successor);

@@ -32,6 +32,22 @@ Pin PageStore::pin(PinKind kind) {
   return Pin(*this, kind, version, applied_entry_, kind == PinKind::kHead ? drops_ : restores_);
 }
 
+std::pair<Pin, Superblock> PageStore::pin_state() {
+  const std::lock_guard lock(mutex_);
+  positions_.add(applied_);
+  return {Pin(*this, PinKind::kApplied, applied_, applied_entry_, restores_), applied_state_locked()};
+}
+
+Superblock PageStore::applied_state_locked() const {
+  Superblock state;
+  state.last = applied_entry_;
+  state.digest = applied_digest_;
+  for (const auto& [id, database] : databases_) {
+    if (auto record = record_locked(database, applied_)) state.databases.push_back(std::move(*record));
+  }
+  return state;
+}
+
 void PageStore::unpin(const Pin& pin) noexcept {
   const std::lock_guard lock(mutex_);
   if (pin.version_ >= oldest_readable_) positions_.remove(pin.version_);
@@ -42,10 +58,22 @@ std::uint64_t PageStore::generation(PinKind kind) const {
   return kind == PinKind::kHead ? drops_ : restores_;
 }
 
+Result<void> PageStore::check(const Pin& pin) const {
+  const std::lock_guard lock(mutex_);
+  return check_locked(pin);
+}
+
 Result<void> PageStore::check_locked(const Pin& pin) const {
   QUORATE_ASSERT(pin.store_ == this);
-  if (pin.generation_ != (pin.kind_ == PinKind::kHead ? drops_ : restores_)) {
+  if (is_replacing_) {
+    return fail(ErrorKind::kUnavailable, "this node is just taking over the state of another one; try again shortly");
+  }
+  if (pin.kind_ == PinKind::kHead && pin.generation_ != drops_) {
     return fail(ErrorKind::kUnavailable, "leadership was lost and the transaction with it; open a new one");
+  }
+  if (pin.kind_ == PinKind::kApplied && pin.generation_ != restores_) {
+    return fail(ErrorKind::kOverloaded,
+                "snapshot too old: this node has taken over the state of another one; start the read again");
   }
   if (pin.version_ < oldest_readable_) {
     return fail(ErrorKind::kOverloaded,
@@ -57,9 +85,7 @@ Result<void> PageStore::check_locked(const Pin& pin) const {
 // --- Opening ---
 
 PageStore::PageStore(storage::AnyFileSystem files, PageStoreOptions options)
-    : files_(std::move(files)), options_(std::move(options)) {
-  positions_.add(applied_);
-}
+    : files_(std::move(files)), options_(std::move(options)) {}
 
 PageStore::~PageStore() = default;
 
@@ -73,7 +99,9 @@ Result<std::unique_ptr<PageStore>> PageStore::open(storage::AnyFileSystem files,
   if (Result<void> synced = store->files_.sync_directory(""); !synced) return tl::unexpected(synced.error());
   Result<Superblock> superblock = recover(store->files_, directory);
   if (!superblock) return tl::unexpected(superblock.error());
-  if (Result<void> loaded = store->load(*superblock); !loaded) return tl::unexpected(loaded.error());
+  Result<Databases> loaded = store->load(*superblock, store->applied_);
+  if (!loaded) return tl::unexpected(loaded.error());
+  store->start_from_locked(*superblock, store->applied_, *loaded);  // nobody else knows it yet
   Result<std::shared_ptr<SpillFile>> spill =
       SpillFile::create(store->files_, directory + "/spill", store->options_.spill_bytes_max);
   if (!spill) return tl::unexpected(spill.error());
@@ -81,7 +109,8 @@ Result<std::unique_ptr<PageStore>> PageStore::open(storage::AnyFileSystem files,
   return store;
 }
 
-Result<void> PageStore::load(const Superblock& superblock) {
+Result<PageStore::Databases> PageStore::load(const Superblock& superblock, VersionId version) {
+  Databases databases;
   StateDigest digest;
   for (const DatabaseRecord& record : superblock.databases) {
     Result<BaseFile> base = BaseFile::open(files_, base_stem(options_.directory, record.id), record.page_size,
@@ -95,12 +124,12 @@ Result<void> PageStore::load(const Superblock& superblock) {
     Database database{.id = record.id,
                       .name = record.name,
                       .page_size = record.page_size,
-                      .counts = {{applied_, record.page_count}},
+                      .counts = {{version, record.page_count}},
                       .overlay = {},
                       .base = std::make_shared<BaseFile>(std::move(*base)),
                       .table = std::move(*table),
                       .first_page = {}};
-    databases_.emplace(record.id, std::move(database));
+    databases.emplace(record.id, std::move(database));
   }
   if (digest != superblock.digest) {
     return fail(ErrorKind::kCorrupt,
@@ -108,10 +137,18 @@ Result<void> PageStore::load(const Superblock& superblock) {
                             "replace this node's data by a snapshot from another node",
                             options_.directory, digest.value(), superblock.digest.value()));
   }
+  return databases;
+}
+
+void PageStore::start_from_locked(const Superblock& superblock, VersionId version, Databases& loaded) {
+  databases_.swap(loaded);
+  positions_ = {};
+  positions_.add(version);
+  oldest_readable_ = applied_ = head_ = version;
   applied_entry_ = superblock.last;
-  applied_digest_ = head_digest_ = digest;
+  applied_digest_ = head_digest_ = superblock.digest;
   durable_ = superblock;
-  return {};
+  damaged_.clear();
 }
 
 // --- Where the store stands ---
@@ -204,6 +241,13 @@ PageStore::Located PageStore::locate_locked(const Database& database, PageNumber
   return located;
 }
 
+tl::unexpected<Error> PageStore::lost_page(const Database& database, PageNumber page) {
+  return fail(ErrorKind::kCorrupt,
+              fmt::format("page {} of database '{}' was damaged in the version that is being read; "
+                          "start the read again",
+                          page.value, database.name));
+}
+
 Result<PageStore::Located> PageStore::locate(const Pin& pin, DatabaseId id, PageNumber page) const {
   QUORATE_ASSERT(page.value > 0);
   const std::lock_guard lock(mutex_);
@@ -211,12 +255,7 @@ Result<PageStore::Located> PageStore::locate(const Pin& pin, DatabaseId id, Page
   const auto database = databases_.find(id);
   QUORATE_ASSERT(database != databases_.end());
   Located located = locate_locked(database->second, page, pin.version_);
-  if (located.is_lost) {
-    return fail(ErrorKind::kCorrupt,
-                fmt::format("page {} of database '{}' was damaged in the version that is being read; "
-                            "start the read again",
-                            page.value, database->second.name));
-  }
+  if (located.is_lost) return lost_page(database->second, page);
   return located;
 }
 
@@ -243,8 +282,10 @@ Result<PageImage> PageStore::load_from_base(Located located, const Pin& pin, Dat
     if (hash_page(image.bytes()) == located.hash) {
       if (page != PageNumber{1}) return image;
       const std::lock_guard lock(mutex_);
-      const Database& known = databases_.at(database);
-      if (known.base_page(page).hash == located.hash) known.first_page = image;
+      const auto known = databases_.find(database);
+      if (known != databases_.end() && known->second.base_page(page).hash == located.hash) {
+        known->second.first_page = image;
+      }
       return image;
     }
     // Either a fold has just overwritten the page, and then it is found elsewhere now, or it is damaged.
@@ -255,6 +296,7 @@ Result<PageImage> PageStore::load_from_base(Located located, const Pin& pin, Dat
     if (located.base == nullptr) return load_image(located, pin, database, page);
     if (located.hash != expected) continue;
     const std::lock_guard lock(mutex_);
+    if (Result<void> valid = check_locked(pin); !valid) return tl::unexpected(valid.error());
     damaged_.insert({database, page});
     return fail(ErrorKind::kCorrupt, fmt::format("page {} of database '{}' fails its checksum; it is fetched from "
                                                  "another node if there is one",
@@ -285,6 +327,21 @@ Result<StoredPage> PageStore::page(const Pin& pin, DatabaseId database, PageNumb
   return StoredPage{std::move(*image), located->hash, located->modified};
 }
 
+Result<void> PageStore::list(const Pin& pin, DatabaseId id, PageNumber first, std::span<TableEntry> into) const {
+  QUORATE_ASSERT(into.size() <= kPagesPerHold);
+  const std::lock_guard lock(mutex_);
+  if (Result<void> valid = check_locked(pin); !valid) return valid;
+  const auto database = databases_.find(id);
+  QUORATE_ASSERT(database != databases_.end());
+  for (PageNumber page = first; TableEntry & entry : into) {
+    const Located located = locate_locked(database->second, page, pin.version_);
+    if (located.is_lost) return lost_page(database->second, page);
+    entry = {located.hash, located.modified};
+    ++page.value;
+  }
+  return {};
+}
+
 // --- Looking after the base files ---
 
 std::vector<PageStore::PageName> PageStore::damaged_pages() const {
@@ -308,7 +365,9 @@ Result<void> PageStore::scrub(DatabaseId id, PageNumber page) {
   if (Result<void> read = base->read(page, bytes); !read) return read;
   if (hash_page(bytes) == expected.hash) return {};
   const std::lock_guard lock(mutex_);
-  const Database& database = databases_.at(id);
+  const auto found = databases_.find(id);
+  if (is_replacing_ || found == databases_.end() || found->second.base != base) return {};
+  const Database& database = found->second;
   const bool is_being_replaced = is_base_busy_ && !database.overlay.versions(page).empty();
   if (is_being_replaced || database.base_page(page).hash != expected.hash) return {};
   damaged_.insert({id, page});

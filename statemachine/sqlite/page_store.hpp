@@ -9,6 +9,8 @@
 //
 //   fold <= every pinned version <= applied <= head
 //
+// All of it can be replaced by another node's state (replacement.hpp); every pin fails from then on.
+//
 // Threads: reading and pinning on any. Of those that move the chain, commit, advance, apply, begin_epoch and
 // drop_speculation belong to one thread (the replica's), seal to another (the executor's): a seal may run beside commit
 // and advance, and beside drop_speculation, upon which it fails. A third thread may fold.
@@ -31,6 +33,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "consensus/result.hpp"
@@ -142,17 +145,23 @@ class PageStore {
 
   // --- Reading ---
   [[nodiscard]] Pin pin(PinKind kind);
+  /// Pins the applied version, with all that a superblock says of it but its sequence and the application's state.
+  [[nodiscard]] std::pair<Pin, Superblock> pin_state();
+  /// Whether the pin still serves, and has until now; if not, the error that reading through it gives.
+  [[nodiscard]] Result<void> check(const Pin& pin) const;
   /// Changes whenever connections that pinned before must be closed: speculation was dropped (writers), or the whole
   /// state was replaced (everybody).
   [[nodiscard]] std::uint64_t generation(PinKind kind) const;
   [[nodiscard]] std::vector<DatabaseRecord> databases(const Pin& pin) const;
   [[nodiscard]] std::optional<DatabaseRecord> find_database(const Pin& pin, std::string_view name) const;
   /// Copies from one page, from `offset` on. Pages behind the end read as zeros. kOverloaded: the version was given up
-  /// for room ("snapshot too old"); kUnavailable: it was speculation that has been dropped; kCorrupt: the base file's
-  /// page fails its hash, see damaged_pages().
+  /// for room, or for another node's state ("snapshot too old"); kUnavailable: it was speculation that has been
+  /// dropped, or the state is just being replaced; kCorrupt: the base file's page fails its hash, see damaged_pages().
   Result<void> read(const Pin& pin, DatabaseId database, PageNumber page, std::size_t offset,
                     std::span<std::byte> into) const;
   Result<StoredPage> page(const Pin& pin, DatabaseId database, PageNumber page) const;
+  /// What is known of at most kPagesPerHold consecutive pages without reading them.
+  Result<void> list(const Pin& pin, DatabaseId database, PageNumber first, std::span<TableEntry> into) const;
 
   // --- The leader ---
   /// Versions may be sealed from now on; their sequence starts at 0.
@@ -193,6 +202,7 @@ class PageStore {
  private:
   friend class Pin;
   friend class Fold;
+  friend class Replacement;
 
   struct CountVersion {
     VersionId version;
@@ -249,15 +259,21 @@ class PageStore {
   };
 
   PageStore(storage::AnyFileSystem files, PageStoreOptions options);
-  Result<void> load(const Superblock& superblock);
+  using Databases = std::map<DatabaseId, Database>;
+  /// What the base files hold, as version `version`. kCorrupt if it contradicts its superblock.
+  Result<Databases> load(const Superblock& superblock, VersionId version);
+  /// Begins again from what has been loaded; nothing older can be read any more. What there was is left in `loaded`.
+  void start_from_locked(const Superblock& superblock, VersionId version, Databases& loaded);
 
   // Every method whose name ends in _locked expects the mutex to be held.
   [[nodiscard]] Result<void> check_locked(const Pin& pin) const;
+  [[nodiscard]] Superblock applied_state_locked() const;
   [[nodiscard]] std::optional<DatabaseRecord> record_locked(const Database& database, VersionId version) const;
   [[nodiscard]] Result<Located> locate(const Pin& pin, DatabaseId database, PageNumber page) const;
   [[nodiscard]] Located locate_locked(const Database& database, PageNumber page, VersionId version) const;
   Result<PageImage> load_image(const Located& located, const Pin& pin, DatabaseId database, PageNumber page) const;
   Result<PageImage> load_from_base(Located located, const Pin& pin, DatabaseId database, PageNumber page) const;
+  [[nodiscard]] static tl::unexpected<Error> lost_page(const Database& database, PageNumber page);
   void unpin(const Pin& pin) noexcept;
   [[nodiscard]] std::uint64_t overlay_bytes_locked() const;
 
@@ -298,7 +314,7 @@ class PageStore {
   PageCodec apply_codec_;
 
   mutable std::mutex mutex_;
-  std::map<DatabaseId, Database> databases_;
+  Databases databases_;
   Positions positions_;  ///< pinned versions, and the applied one
   VersionId next_version_{2};
   VersionId applied_{1};
@@ -318,6 +334,7 @@ class PageStore {
   PageName spill_cursor_{DatabaseId{}, PageNumber{1}};
   std::optional<VersionId> folding_;  ///< among the positions, and never given up
   bool is_base_busy_ = false;         ///< somebody writes the base files
+  bool is_replacing_ = false;         ///< ... with another node's state, and nothing can be read
 };
 
 }  // namespace quorate::sqlite

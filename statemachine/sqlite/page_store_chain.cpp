@@ -188,7 +188,7 @@ void PageStore::uninstall(const VersionRecord& version) {
   const std::lock_guard lock(mutex_);
   for (const Touched& part : version.touched) {
     const auto database = databases_.find(part.database);
-    QUORATE_ASSERT(database != databases_.end());
+    if (database == databases_.end()) continue;  // the whole state has been replaced meanwhile
     std::erase_if(database->second.counts, [&](const CountVersion& c) { return c.version == version.version; });
     if (database->second.counts.empty()) databases_.erase(database);
   }

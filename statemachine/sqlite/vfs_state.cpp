@@ -96,9 +96,13 @@ int Transaction::commit(std::span<DatabaseFile* const> files) {
 
 // --- DatabaseFile ---
 
-void DatabaseFile::refresh() {
-  record_ = transaction_.store.find_database(transaction_.pin(), name_);
+Result<void> DatabaseFile::refresh() {
+  std::optional<DatabaseRecord> record = transaction_.store.find_database(transaction_.pin(), name_);
+  // Through a pin that is not served any more nothing is found; that must not look like an empty database.
+  if (Result<void> valid = transaction_.store.check(transaction_.pin()); !valid) return valid;
+  record_ = std::move(record);
   page_size_ = record_ ? std::optional(record_->page_size) : std::nullopt;
+  return {};
 }
 
 std::uint64_t DatabaseFile::page_count() const {
@@ -203,7 +207,10 @@ int DatabaseFile::lock(int level) {
   if (lock_ == SQLITE_LOCK_NONE) {
     if (const int code = transaction_.begin(); code != SQLITE_OK) return code;
     lock_ = SQLITE_LOCK_SHARED;
-    refresh();
+    if (const Result<void> found = refresh(); !found) {
+      unlock(SQLITE_LOCK_NONE);
+      return transaction_.failed(found.error(), SQLITE_IOERR_LOCK);
+    }
   }
   if (level >= SQLITE_LOCK_RESERVED && lock_ < SQLITE_LOCK_RESERVED) {
     if (const int code = transaction_.join_writing(name_); code != SQLITE_OK) return code;
@@ -217,7 +224,7 @@ int DatabaseFile::unlock(int level) {
   if (lock_ >= SQLITE_LOCK_RESERVED) {
     drop_changes();
     transaction_.leave_writing(name_);
-    refresh();
+    static_cast<void>(refresh());  // if it fails, so will the next read
   }
   lock_ = level;
   if (level == SQLITE_LOCK_NONE) {
@@ -261,7 +268,7 @@ DatabaseWrite DatabaseFile::take_write() {
 }
 
 void DatabaseFile::mark_committed() {
-  refresh();
+  static_cast<void>(refresh());  // if it fails, so will the next read
   page_count_.reset();
   super_journal.clear();
   is_committed_ = true;

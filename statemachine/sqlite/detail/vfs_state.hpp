@@ -94,7 +94,7 @@ class DatabaseFile {
 
  private:
   /// Looks the database up in the pinned version.
-  void refresh();
+  Result<void> refresh();
   void drop_changes();
   int read_page(const Pin& pin, const DatabaseRecord* record, PageNumber page, std::size_t offset,
                 std::span<std::byte> into);
