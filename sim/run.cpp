@@ -195,9 +195,23 @@ class Run {
                           kRecoveryMax / 1s, kRecoveryElectionsMax, kRecoveryMessagesMax, explain())});
         return false;
       }
+      turn_off_removed();
       if (!run_until(world_.now() + kLookEvery)) return false;
     }
     return true;
+  }
+
+  /// A server that does not know that it was removed campaigns for ever. Pre-votes protect the others from it, and so
+  /// does a leader that is stood by (thesis 4.2.3); without either, somebody has to turn it off.
+  void turn_off_removed() {
+    if (plan_.shape.pre_vote == Switch::kOn || plan_.shape.check_quorum == Switch::kOn) return;
+    const NodeId leader = cluster_.leader();
+    if (leader == kNoNode) return;
+    const Core& leading = cluster_.host(leader).process()->core();
+    if (leading.configuration_index() > leading.commit()) return;
+    for (const NodeId node : cluster_.running()) {
+      if (!leading.configuration().contains(node)) cluster_.end(node, Ending::kKill);
+    }
   }
 
   bool has_recovered() {
