@@ -23,6 +23,13 @@ inline std::vector<std::byte> blob(std::string_view text) {
   return {bytes.begin(), bytes.end()};
 }
 
+/// Page n of [from, to] gets the content `content` + n.
+inline Change pages_from(std::uint64_t from, std::uint64_t to, std::uint64_t count, std::uint64_t content) {
+  Change change{"main", count, {}};
+  for (std::uint64_t page = from; page <= to; ++page) change.pages[page] = content + page;
+  return change;
+}
+
 /// All of a stream, read in pieces of `piece` bytes.
 inline std::vector<std::byte> read_all(SnapshotSource& source, std::size_t piece = std::size_t{1} << 20) {
   std::vector<std::byte> stream;

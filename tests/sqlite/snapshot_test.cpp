@@ -1,4 +1,6 @@
 // From one node's page store to another's: whole and incremental snapshots, interrupted and damaged ones.
+#include <string>
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -18,6 +20,7 @@ using testing::id_of;
 using testing::Leader;
 using testing::open_sink;
 using testing::open_source;
+using testing::pages_from;
 using testing::Picture;
 using testing::read_all;
 using testing::stage;
@@ -25,12 +28,6 @@ using testing::Store;
 
 std::vector<std::byte> whole_stream(PageStore& store, Index base = Index{0}) {
   return read_all(*open_source(store, "sessions", base));
-}
-
-Change pages_from(std::uint64_t from, std::uint64_t to, std::uint64_t count, std::uint64_t content) {
-  Change change{"main", count, {}};
-  for (std::uint64_t page = from; page <= to; ++page) change.pages[page] = content + page;
-  return change;
 }
 
 class SnapshotTest : public ::testing::Test {
@@ -271,98 +268,6 @@ TEST_F(SnapshotTest, AFullDiskLeavesTheOldState) {
   expect_equal(*leader_.store, *follower_);
 }
 
-// --- Bad bytes ---
-
-RC_GTEST_PROP(SnapshotProperty, DamagedStreamsChangeNothing, ()) {
-  Random random(*rc::gen::arbitrary<std::uint64_t>());
-  sim::SimFiles leader_disk{Random(1)};
-  sim::SimFiles disk{Random(2)};
-  Leader leader{leader_disk};
-  Store follower{disk};
-  leader.execute({pages_from(1, 100, 120, 1000), {"other", 2, {{2, 1}}}});
-  const bool is_difference = random.below(2) == 0;
-  if (is_difference) leader.replicate(*follower, Index{1});
-  leader.execute({pages_from(90, 105, 110, 2000)});
-  const std::unique_ptr<SnapshotSource> source = open_source(*leader.store, "sessions", Index{is_difference ? 1U : 0U});
-  std::vector<std::byte> stream = read_all(*source);
-  switch (random.below(4)) {
-    case 0: stream.resize(random.below(stream.size())); break;
-    case 1: stream[random.below(stream.size())] ^= static_cast<std::byte>(1U << random.below(8)); break;
-    case 2: {
-      const std::size_t from = random.below(stream.size());
-      const std::size_t count = std::min<std::size_t>(stream.size() - from, 1 + random.below(40));
-      for (std::size_t i = 0; i < count; ++i) stream[from + i] = static_cast<std::byte>(random.next());
-      break;
-    }
-    default: stream.insert(stream.end(), 1 + random.below(100), static_cast<std::byte>(random.next()));
-  }
-  SnapshotSink sink = open_sink(disk);
-  RC_ASSERT(stage(sink, id_of(*source), stream).has_value());
-  const StateDigest before = follower->digest();
-  const Result<std::vector<std::byte>> installed = sink.install(*follower, id_of(*source));
-  RC_ASSERT(!installed.has_value());
-  RC_ASSERT(installed.error().kind == ErrorKind::kCorrupt || installed.error().kind == ErrorKind::kUnsupported);
-  RC_ASSERT(!sink.staged().has_value());
-  RC_ASSERT(follower->digest() == before);
-  // The next one is taken.
-  RC_ASSERT(stage(sink, id_of(*source), read_all(*source)).has_value());
-  RC_ASSERT(sink.install(*follower, id_of(*source)).has_value());
-  RC_ASSERT(follower->digest() == leader.store->digest());
-}
-
-/// A stream whose checksums are all right, of groups that a sender would never make.
-std::vector<std::byte> forged(const Superblock& state, std::span<const SnapshotGroup> groups) {
-  std::vector<std::byte> stream = encode(SnapshotHead{Index{0}, state});
-  for (const SnapshotGroup& group : groups) {
-    const std::vector<std::byte> head = encode_head(group);
-    stream.insert(stream.end(), head.begin(), head.end());
-    for (const SnapshotEntry& entry : group.entries) {
-      const PageImage page = testing::image_of(entry.is_run() ? 0 : entry.page.value);
-      stream.insert(stream.end(), page.bytes().begin(), page.bytes().end());
-    }
-  }
-  const std::vector<std::byte> end = encode_end(groups.size(), stream.size() + kSnapshotEndBytes);
-  stream.insert(stream.end(), end.begin(), end.end());
-  return stream;
-}
-
-RC_GTEST_PROP(SnapshotProperty, ForgedGroupsAreRefused, ()) {
-  Random random(*rc::gen::arbitrary<std::uint64_t>());
-  sim::SimFiles disk{Random(2)};
-  Store follower{disk};
-  Superblock state;
-  state.last = {Term{1}, Index{5}};
-  state.digest = StateDigest(random.next());
-  const std::uint64_t count = random.below(2) == 0 ? 6 : kPageNumberMax;
-  for (std::uint64_t id = 1; id <= 3; ++id) {
-    state.databases.push_back({DatabaseId{id}, "d" + std::to_string(id), *PageSize::of(512), PageCount{count}});
-  }
-  const auto number = [&]() -> std::uint64_t {
-    switch (random.below(4)) {
-      case 0: return random.next();
-      case 1: return kPageNumberMax - random.below(3);
-      default: return random.below(8);
-    }
-  };
-  std::vector<SnapshotGroup> groups(1 + random.below(4));
-  for (SnapshotGroup& group : groups) {
-    group.database = DatabaseId{1 + random.below(4)};
-    for (std::uint64_t i = 0; i <= random.below(5); ++i) {
-      SnapshotEntry entry{.page = PageNumber{number()}, .entry = {}, .zeros = PageCount{number()}};
-      if (random.below(2) == 0) {
-        if (entry.page == PageNumber{0}) entry.page = PageNumber{1};
-        entry.entry.hash = hash_page(testing::image_of(entry.page.value).bytes());
-      }
-      group.entries.push_back(entry);
-    }
-  }
-  SnapshotSink sink = open_sink(disk);
-  const SnapshotId id{state.last, Index{0}, NodeId{1}};
-  RC_ASSERT(stage(sink, id, forged(state, groups)).has_value());
-  RC_ASSERT(sink.install(*follower, id).error().kind == ErrorKind::kCorrupt);
-  RC_ASSERT(follower->applied() == LogId{});
-}
-
 // --- Everything at random ---
 
 RC_GTEST_PROP(SnapshotProperty, AFollowerOfAnyAgeBecomesTheLeader, ()) {
@@ -418,152 +323,6 @@ RC_GTEST_PROP(SnapshotProperty, AFollowerOfAnyAgeBecomesTheLeader, ()) {
   expect_equal(*leader.store, *follower);
   RC_ASSERT(!::testing::Test::HasFailure());
 }
-
-// --- Crashes ---
-
-struct Crash {
-  sim::CrashPolicy policy;
-  bool is_difference;
-};
-class SnapshotCrash : public ::testing::TestWithParam<Crash> {
- protected:
-  /// A follower at entry 2, with a part of it in memory only, and its picture after a crash.
-  void prepare(Store& follower) {
-    leader_.replicate(*follower, Index{1});
-    follower.fold();
-    leader_.replicate(*follower, Index{2});
-  }
-  [[nodiscard]] std::unique_ptr<SnapshotSource> source() {
-    return open_source(*leader_.store, "sessions", Index{GetParam().is_difference ? 2U : 0U});
-  }
-  void SetUp() override {
-    const std::vector<Change> first = {{"main", 9, {{1, 11}, {2, 12}, {5, 15}, {9, 19}}}, {"other", 1, {{1, 91}}}};
-    leader_.execute(first);
-    for (const Change& change : first) testing::change_picture(folded_, change);
-    leader_.execute({{"main", 12, {{2, 22}, {12, 29}}}});
-    leader_.execute({{"main", 7, {{1, 31}, {7, 37}}}, {"third", 2, {{1, 71}}}});
-  }
-  void expect_old_or_new(Store& follower, bool is_new) {
-    if (is_new) {
-      expect_equal(*leader_.store, *follower);
-    } else {
-      expect_picture(*follower, follower->pin(PinKind::kApplied), folded_);
-    }
-  }
-
-  sim::SimFiles leader_disk_{Random(1)};
-  Leader leader_{leader_disk_};
-  Picture folded_;
-};
-
-TEST_P(SnapshotCrash, AtEveryOperationOfTheInstallationLeavesTheOldStateOrTheNew) {
-  const std::unique_ptr<SnapshotSource> source = this->source();
-  const std::vector<std::byte> stream = read_all(*source);
-  bool saw_old = false;
-  bool saw_new = false;
-  for (std::uint64_t operations = 0;; ++operations) {
-    SCOPED_TRACE(::testing::Message() << "crash after " << operations << " operations");
-    sim::SimFiles disk{Random(operations + 1)};
-    Store follower(disk);
-    prepare(follower);
-    SnapshotSink sink = open_sink(disk);
-    ASSERT_TRUE(stage(sink, id_of(*source), stream).has_value());
-    disk.stop_after(operations);
-    const bool is_done = sink.install(*follower, id_of(*source)).has_value();
-    disk.crash(GetParam().policy);
-    follower.reopen();
-    if (HasFatalFailure()) return;
-    const bool is_new = follower->applied().index == Index{3};
-    (is_new ? saw_new : saw_old) = true;
-    EXPECT_TRUE(is_new || !is_done) << "an installation that reported success was lost";
-    expect_old_or_new(follower, is_new);
-    if (HasFailure()) return;
-
-    // It goes on from there, whichever it is.
-    leader_.replicate(*follower, Index{2});
-    if (!is_new) {
-      ASSERT_TRUE(carry(*leader_.store, *follower, disk, source->base()).has_value());
-    }
-    expect_equal(*leader_.store, *follower);
-    follower.reopen();
-    expect_equal(*leader_.store, *follower);
-    if (HasFailure()) return;
-    if (is_done) break;
-  }
-  EXPECT_TRUE(saw_old);
-  EXPECT_TRUE(saw_new);
-}
-
-TEST_P(SnapshotCrash, AtEveryOperationOfTheRecoveryToo) {
-  const std::unique_ptr<SnapshotSource> source = this->source();
-  const std::vector<std::byte> stream = read_all(*source);
-  for (std::uint64_t operations = 0;; ++operations) {
-    bool is_done = false;
-    for (std::uint64_t more = 0;; ++more) {
-      SCOPED_TRACE(::testing::Message() << operations << " operations, " << more << " of the recovery");
-      sim::SimFiles disk{Random(operations * 1000 + more)};
-      Store follower(disk);
-      prepare(follower);
-      SnapshotSink sink = open_sink(disk);
-      ASSERT_TRUE(stage(sink, id_of(*source), stream).has_value());
-      disk.stop_after(operations);
-      is_done = sink.install(*follower, id_of(*source)).has_value();
-      disk.crash(GetParam().policy);
-      disk.stop_after(more);
-      const bool is_recovered = PageStore::open(storage::AnyFileSystem(disk), {}).has_value() &&
-                                SnapshotSink::open(storage::AnyFileSystem(disk), testing::kStaging).has_value();
-      disk.crash(GetParam().policy);
-      follower.reopen();
-      static_cast<void>(open_sink(disk));
-      if (HasFatalFailure()) return;
-      expect_old_or_new(follower, follower->applied().index == Index{3});
-      if (HasFailure()) return;
-      if (is_recovered) break;
-    }
-    if (is_done) break;
-  }
-}
-
-TEST_P(SnapshotCrash, AtEveryOperationOfTheTransferLosesAChunkAtMost) {
-  leader_.execute({pages_from(1, 5000, 5000, 10)});
-  const std::unique_ptr<SnapshotSource> source = this->source();
-  const std::vector<std::byte> stream = read_all(*source);
-  for (std::uint64_t operations = 0;; ++operations) {
-    SCOPED_TRACE(::testing::Message() << "crash after " << operations << " operations");
-    sim::SimFiles disk{Random(operations + 1)};
-    Store follower(disk);
-    prepare(follower);
-    std::uint64_t acknowledged = 0;
-    bool is_done = false;
-    {
-      SnapshotSink sink = open_sink(disk);
-      disk.stop_after(operations);
-      is_done = stage(sink, id_of(*source), stream, kSnapshotChunkBytesMax).has_value();
-      if (sink.staged()) acknowledged = sink.staged()->next_offset;
-    }
-    disk.crash(GetParam().policy);
-    follower.reopen();
-    leader_.replicate(*follower, Index{2});
-    SnapshotSink sink = open_sink(disk);
-    std::uint64_t at = sink.staged() ? sink.staged()->next_offset : 0;
-    EXPECT_GE(at + kSnapshotChunkBytesMax, acknowledged);
-    while (at < stream.size()) {
-      const std::size_t count = std::min<std::size_t>(kSnapshotChunkBytesMax, stream.size() - at);
-      at = *sink.stage(id_of(*source), at, std::span(stream).subspan(at, count));
-    }
-    const Result<std::vector<std::byte>> installed = sink.install(*follower, id_of(*source));
-    ASSERT_TRUE(installed.has_value()) << installed.error().message;
-    ASSERT_EQ(follower->digest(), leader_.store->digest());
-    if (is_done) break;
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Policies, SnapshotCrash,
-    ::testing::Values(Crash{sim::CrashPolicy::kKeepAll, false}, Crash{sim::CrashPolicy::kDropAll, false},
-                      Crash{sim::CrashPolicy::kTear, false}, Crash{sim::CrashPolicy::kReorder, false},
-                      Crash{sim::CrashPolicy::kKeepAll, true}, Crash{sim::CrashPolicy::kDropAll, true},
-                      Crash{sim::CrashPolicy::kTear, true}, Crash{sim::CrashPolicy::kReorder, true}));
 
 }  // namespace
 }  // namespace quorate::sqlite
