@@ -40,6 +40,14 @@ Host::Host(World& world, Network& network, HostObserver& observer, Launcher& lau
   network.attach(id(), *this);
 }
 
+Host::~Host() { abandon_jobs(); }  // before the process that they work for
+
+void Host::abandon_jobs() {
+  log_executor_.abandon();
+  machine_executor_.abandon();
+  application_executor_.abandon();
+}
+
 Host::State Host::state() const {
   if (process_ == nullptr) return State::kDown;
   if (process_->has_stopped()) return State::kStopped;
@@ -67,9 +75,7 @@ void Host::end(Ending ending) {
     ++life_;
     backlog_.clear();
     clock_.disarm();
-    log_executor_.abandon();
-    machine_executor_.abandon();
-    application_executor_.abandon();
+    abandon_jobs();
     if (paused_) resume();
     turn_open_ = false;
     process_.reset();

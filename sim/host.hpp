@@ -76,6 +76,7 @@ class Host final : public NetworkReceiver, private Handler {
   };
 
   Host(World& world, Network& network, HostObserver& observer, Launcher& launcher, NodeOptions options, Laws laws);
+  ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
@@ -133,6 +134,8 @@ class Host final : public NetworkReceiver, private Handler {
  private:
   void fire(std::uint64_t life) override;
   void alarm();
+  /// What the process's threads still had to do will not be done.
+  void abandon_jobs();
   /// A disk that was told to stop at an operation has stopped, and what is next ends the process; true if that is now.
   bool ends_with_its_disk();
   void note_stop();

@@ -58,7 +58,10 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
  public:
   static Result<std::unique_ptr<Process>> open(Host& host, typename SimWal::Opened opened) {
     auto machine = sqlite::SqliteMachine::open(storage::AnyFileSystem(host.files()),
-                                               {.self = host.id(), .pages = page_options(), .outcomes = {}},
+                                               {.self = host.id(),
+                                                .pages = page_options(),
+                                                .outcomes = {},
+                                                .snapshot_piece_bytes = host.options().core.snapshot_chunk_bytes},
                                                sqlite::job_runner(host.machine_executor()));
     if (!machine) return tl::unexpected(machine.error());
     const Result<void> fits = Core::validate_recovered(opened.recovered, (*machine)->recovered());

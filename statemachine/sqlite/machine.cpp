@@ -9,6 +9,8 @@
 #include "consensus/fingerprint.hpp"
 #include "statemachine/sqlite/bytes.hpp"
 #include "statemachine/sqlite/fold.hpp"
+#include "statemachine/sqlite/snapshot_sink.hpp"
+#include "statemachine/sqlite/snapshot_source.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -26,11 +28,13 @@ static_assert(StateMachine<SqliteMachine>);
 
 Result<std::unique_ptr<SqliteMachine>> SqliteMachine::open(storage::AnyFileSystem files, SqliteMachineOptions options,
                                                            JobRunner disk_jobs) {
-  Result<std::unique_ptr<PageStore>> store = PageStore::open(std::move(files), options.pages);
+  Result<std::unique_ptr<PageStore>> store = PageStore::open(files, options.pages);
   if (!store) return tl::unexpected(store.error());
+  Result<SnapshotSink> sink = SnapshotSink::open(std::move(files), options.incoming_directory);
+  if (!sink) return tl::unexpected(sink.error());
   const Superblock durable = (*store)->durable();
   std::unique_ptr<SqliteMachine> machine(
-      new SqliteMachine(std::move(*store), std::move(options), std::move(disk_jobs)));
+      new SqliteMachine(std::move(*store), std::move(*sink), std::move(options), std::move(disk_jobs)));
   if (durable.last == LogId{}) return machine;
   if (const Result<void> loaded = machine->load(durable.application); !loaded) return tl::unexpected(loaded.error());
   if (machine->context_.last != durable.last) {
@@ -40,11 +44,14 @@ Result<std::unique_ptr<SqliteMachine>> SqliteMachine::open(storage::AnyFileSyste
   return machine;
 }
 
-SqliteMachine::SqliteMachine(std::unique_ptr<PageStore> store, SqliteMachineOptions options, JobRunner disk_jobs)
+SqliteMachine::SqliteMachine(std::unique_ptr<PageStore> store, SnapshotSink sink, SqliteMachineOptions options,
+                             JobRunner disk_jobs)
     : options_(std::move(options)),
       disk_jobs_(std::move(disk_jobs)),
       store_(std::move(store)),
-      outcomes_(options_.outcomes) {}
+      outcomes_(options_.outcomes),
+      sink_(std::make_shared<SnapshotSink>(std::move(sink))),
+      staged_(sink_->staged()) {}
 
 SqliteMachine::SqliteMachine(SqliteMachine&&) noexcept = default;
 SqliteMachine::~SqliteMachine() = default;
@@ -143,13 +150,43 @@ void SqliteMachine::appended(Epoch epoch, std::uint64_t sequence, LogId id) {
 
 void SqliteMachine::checkpoint(CheckpointContext context, Completion<CheckpointContext> done) {
   QUORATE_ASSERT(context.last == store_->applied());
-  Result<Fold> fold = Fold::begin(*store_, save(context));
-  if (!fold) {
-    return run<CheckpointContext>(
-        [error = fold.error()]() -> Result<CheckpointContext> { return tl::unexpected(error); }, std::move(done));
+  std::vector<std::byte> application = save(context);
+  when_base_is_free(
+      [this, context = std::move(context), application = std::move(application), done = std::move(done)]() mutable {
+        fold(std::move(context), std::move(application), std::move(done));
+      });
+}
+
+void SqliteMachine::when_base_is_free(std::function<void()> work) {
+  if (is_base_busy_) return waiting_for_base_.push_back(std::move(work));
+  is_base_busy_ = true;
+  work();
+}
+
+void SqliteMachine::base_is_free() {
+  is_base_busy_ = false;
+  if (waiting_for_base_.empty()) return;
+  const std::function<void()> work = std::move(waiting_for_base_.front());
+  waiting_for_base_.pop_front();
+  when_base_is_free(work);
+}
+
+void SqliteMachine::fold(CheckpointContext context, std::vector<std::byte> application,
+                         Completion<CheckpointContext> done) {
+  std::shared_ptr<Fold> fold;
+  Result<CheckpointContext> outcome = context;
+  // If a snapshot was installed while this waited, what was to become durable is, and more.
+  if (context.last == context_.last) {
+    Result<Fold> begun = Fold::begin(*store_, std::move(application));
+    if (begun) fold = std::make_shared<Fold>(std::move(*begun));
+    if (!begun) outcome = tl::unexpected(begun.error());
   }
-  is_folding_ = true;
-  go_on_folding(std::make_shared<Fold>(std::move(*fold)), std::move(context), std::move(done));
+  if (fold != nullptr) return go_on_folding(std::move(fold), std::move(context), std::move(done));
+  run<CheckpointContext>([outcome] { return outcome; },
+                         [this, done = std::move(done)](Result<CheckpointContext> result) {
+                           base_is_free();
+                           done(std::move(result));
+                         });
 }
 
 void SqliteMachine::go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext context,
@@ -165,7 +202,9 @@ void SqliteMachine::go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext 
     if (progress && *progress == Fold::Progress::kMore) {
       return go_on_folding(std::move(fold), std::move(context), std::move(done));
     }
-    is_folding_ = false;
+    fold.reset();
+    std::erase_if(sending_, [](const auto& sending) { return sending.second.state == Sending::State::kClosed; });
+    base_is_free();
     if (!progress) return done(tl::unexpected(progress.error()));
     done(std::move(context));
   });
@@ -198,35 +237,6 @@ Result<void> SqliteMachine::load(std::span<const std::byte> bytes) {
     return fail(ErrorKind::kCorrupt, "the application's state in a checkpoint or snapshot makes no sense");
   }
   return {};
-}
-
-template <class T, class Job>
-void SqliteMachine::run(Job job, Completion<T> done) {
-  auto result = std::make_shared<std::optional<Result<T>>>();
-  disk_jobs_([job = std::move(job), result]() mutable { *result = job(); },
-             [result, done = std::move(done), life = std::weak_ptr<const char>(life_)]() mutable {
-               if (!life.expired()) done(std::move(**result));
-             });
-}
-
-// --- Snapshots ---
-
-Result<SnapshotId> SqliteMachine::open_snapshot(NodeId, Index) {
-  return fail(ErrorKind::kNotFound, "there is no snapshot yet");
-}
-void SqliteMachine::read_snapshot(NodeId, std::uint64_t, Completion<SnapshotPiece> done) {
-  run<SnapshotPiece>([]() -> Result<SnapshotPiece> { return fail(ErrorKind::kNotFound, "there is no snapshot yet"); },
-                     std::move(done));
-}
-void SqliteMachine::close_snapshot(NodeId) {}
-std::optional<StagedSnapshot> SqliteMachine::staged_snapshot() const { return std::nullopt; }
-void SqliteMachine::stage_snapshot(const SnapshotId&, std::uint64_t, Payload, Completion<std::uint64_t> done) {
-  run<std::uint64_t>([]() -> Result<std::uint64_t> { return fail(ErrorKind::kUnsupported, "not received"); },
-                     std::move(done));
-}
-void SqliteMachine::install_snapshot(const SnapshotId&, Completion<CheckpointContext> done) {
-  run<CheckpointContext>([]() -> Result<CheckpointContext> { return fail(ErrorKind::kCorrupt, "not received"); },
-                         std::move(done));
 }
 
 }  // namespace quorate::sqlite

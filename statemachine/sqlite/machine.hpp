@@ -32,11 +32,15 @@
 namespace quorate::sqlite {
 
 class Fold;
+class SnapshotSink;
+class SnapshotSource;
 
 struct SqliteMachineOptions {
   NodeId self;
   PageStoreOptions pages;
   OutcomeLimits outcomes;
+  std::size_t snapshot_piece_bytes = kSnapshotChunkBytesMax;
+  std::string incoming_directory = "incoming";  ///< below the file system's root; created if need be
 };
 
 class SqliteMachine {
@@ -61,7 +65,7 @@ class SqliteMachine {
   void on_epoch(std::function<void(Epoch)> listener) { listener_ = std::move(listener); }
   void begin_speculation() { store_->begin_epoch(epoch_); }
   /// Memory fills up: the owner should ask the node for a checkpoint, whatever the size of the log.
-  [[nodiscard]] bool checkpoint_wanted() const { return !is_folding_ && store_->fold_wanted(); }
+  [[nodiscard]] bool checkpoint_wanted() const { return !is_base_busy_ && store_->fold_wanted(); }
 
   // --- The StateMachine concept; what is not said here is said there ---
 
@@ -87,7 +91,13 @@ class SqliteMachine {
     kForeign,  ///< from another leader, or from speculation that was dropped
   };
 
-  SqliteMachine(std::unique_ptr<PageStore> store, SqliteMachineOptions options, JobRunner disk_jobs);
+  /// A snapshot for another node. Kept when the transfer breaks off, so that it may go on where it was.
+  struct Sending {
+    std::shared_ptr<SnapshotSource> source;
+    enum class State : std::uint8_t { kOpen, kClosed } state = State::kOpen;
+  };
+
+  SqliteMachine(std::unique_ptr<PageStore> store, SnapshotSink sink, SqliteMachineOptions options, JobRunner disk_jobs);
 
   [[nodiscard]] Origin origin_of(LogId id);
   Result<void> apply_part(const Entry& entry, Origin origin);
@@ -96,9 +106,21 @@ class SqliteMachine {
 
   [[nodiscard]] std::vector<std::byte> save(const CheckpointContext& context) const;
   Result<void> load(std::span<const std::byte> bytes);
+  Result<CheckpointContext> adopt(Result<std::vector<std::byte>> application);
+  /// Folds and installations take turns.
+  void when_base_is_free(std::function<void()> work);
+  void base_is_free();
+  void fold(CheckpointContext context, std::vector<std::byte> application, Completion<CheckpointContext> done);
   void go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext context, Completion<CheckpointContext> done);
+  /// Runs `job` elsewhere and hands its result to `done`, if the machine is still there.
   template <class T, class Job>
-  void run(Job job, Completion<T> done);
+  void run(Job job, Completion<T> done) {
+    auto result = std::make_shared<std::optional<Result<T>>>();
+    disk_jobs_([job = std::move(job), result]() mutable { *result = job(); },
+               [result, done = std::move(done), life = std::weak_ptr(life_)]() mutable {
+                 if (!life.expired()) done(std::move(**result));
+               });
+  }
 
   SqliteMachineOptions options_;
   JobRunner disk_jobs_;
@@ -113,7 +135,12 @@ class SqliteMachine {
   Epoch epoch_;
   std::uint64_t versions_committed_ = 0;  ///< of this epoch
   std::deque<LogId> own_;                 ///< appended in this epoch, not yet applied
-  bool is_folding_ = false;
+
+  std::map<NodeId, Sending> sending_;
+  std::shared_ptr<SnapshotSink> sink_;  ///< belongs to the jobs
+  std::optional<StagedSnapshot> staged_;
+  bool is_base_busy_ = false;  ///< the base files are being written
+  std::deque<std::function<void()>> waiting_for_base_;
   std::shared_ptr<const char> life_ = std::make_shared<const char>();
 };
 

@@ -1,0 +1,77 @@
+// The machine's part in state transfer: what is sent to nodes that the log does not reach any more, and what is
+// received.
+#include <utility>
+
+#include "consensus/assert.hpp"
+#include "statemachine/sqlite/machine.hpp"
+#include "statemachine/sqlite/snapshot_sink.hpp"
+#include "statemachine/sqlite/snapshot_source.hpp"
+
+namespace quorate::sqlite {
+
+// --- Sending ---
+
+/// The state as it is applied now. It is committed, so that it does not matter whether it is durable here; but a
+/// transfer can go on after an interruption only if it is of the same state, so that the last one is taken again as
+/// long as it is not behind the checkpoint, and with it the beginning of the log.
+Result<SnapshotId> SqliteMachine::open_snapshot(NodeId to, Index base) {
+  const auto known = sending_.find(to);
+  const bool serves = known != sending_.end() && known->second.source->base() == base &&
+                      known->second.source->last() >= store_->durable().last;
+  if (!serves) {
+    if (store_->durable().last == LogId{}) return fail(ErrorKind::kNotFound, "there is no checkpoint yet");
+    auto source = SnapshotSource::open(*store_, save(context_), base);
+    if (!source) return tl::unexpected(source.error());
+    sending_[to].source = std::move(*source);
+  }
+  Sending& sending = sending_[to];
+  sending.state = Sending::State::kOpen;
+  return SnapshotId{sending.source->last(), base, options_.self};
+}
+
+void SqliteMachine::read_snapshot(NodeId to, std::uint64_t offset, Completion<SnapshotPiece> done) {
+  QUORATE_ASSERT(sending_.contains(to));
+  run<SnapshotPiece>([source = sending_[to].source, offset,
+                      bytes = options_.snapshot_piece_bytes] { return source->read(offset, bytes); },
+                     std::move(done));
+}
+
+void SqliteMachine::close_snapshot(NodeId to) {
+  if (const auto sending = sending_.find(to); sending != sending_.end())
+    sending->second.state = Sending::State::kClosed;
+}
+
+// --- Receiving ---
+
+std::optional<StagedSnapshot> SqliteMachine::staged_snapshot() const { return staged_; }
+
+void SqliteMachine::stage_snapshot(const SnapshotId& id, std::uint64_t offset, Payload bytes,
+                                   Completion<std::uint64_t> done) {
+  run<std::uint64_t>(
+      [sink = sink_, id, offset, bytes = std::move(bytes)] { return sink->stage(id, offset, bytes.bytes()); },
+      std::move(done));
+}
+
+void SqliteMachine::install_snapshot(const SnapshotId& id, Completion<CheckpointContext> done) {
+  when_base_is_free([this, id, done = std::move(done)]() mutable {
+    run<std::vector<std::byte>>([sink = sink_, store = store_.get(), id] { return sink->install(*store, id); },
+                                [this, done = std::move(done)](Result<std::vector<std::byte>> application) {
+                                  Result<CheckpointContext> adopted = adopt(std::move(application));
+                                  base_is_free();
+                                  done(std::move(adopted));
+                                });
+  });
+}
+
+Result<CheckpointContext> SqliteMachine::adopt(Result<std::vector<std::byte>> application) {
+  if (!application) return tl::unexpected(application.error());
+  if (const Result<void> loaded = load(*application); !loaded) {
+    // The pages have been switched: there is no way back from here.
+    return fail(ErrorKind::kUnsupported, "the snapshot's application state cannot be read: " + loaded.error().message);
+  }
+  QUORATE_ASSERT(context_.last == store_->applied());
+  sending_.clear();
+  return context_;
+}
+
+}  // namespace quorate::sqlite
