@@ -19,7 +19,8 @@ Result<Configuration> configuration_in_force(const std::vector<Entry>& entries, 
 
 }  // namespace
 
-Result<Recovery> plan_recovery(NodeId survivor, const Recovered& recovered, const CheckpointContext& applied) {
+Result<Recovery> plan_recovery(NodeId survivor, const Recovered& recovered, const CheckpointContext& applied,
+                               const std::optional<std::string>& new_address) {
   if (auto fits = Core::validate_recovered(recovered, applied); !fits) return tl::unexpected(fits.error());
   Recovery recovery;
   RecoveryReport& report = recovery.report;
@@ -41,7 +42,8 @@ Result<Recovery> plan_recovery(NodeId survivor, const Recovered& recovered, cons
     return fail(ErrorKind::kInvalidArgument, "node " + std::to_string(survivor.value) +
                                                  " was not a voter with a copy of the data: recover another survivor");
   }
-  const Configuration after{Generation{before->generation.value + 1}, {*self}, {}};
+  Configuration after{Generation{before->generation.value + 1}, {*self}, {}};
+  if (new_address) after.members.front().address = *new_address;
 
   report.survivor = survivor;
   report.generation_before = before->generation;

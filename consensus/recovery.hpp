@@ -7,6 +7,7 @@
 // refused, because their messages carry the old generation, and so is their old leader, should it ever wake up.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,10 @@ struct Recovery {
 };
 
 /// Plans the recovery; changes nothing. `recovered` and `applied` are what the directory holds. kInvalidArgument if
-/// this node was not a voter with a copy of the data, so that it cannot go on alone.
+/// this node was not a voter with a copy of the data, so that it cannot go on alone. With a `new_address`, the survivor
+/// is a member of the new generation under that one.
 [[nodiscard]] Result<Recovery> plan_recovery(NodeId survivor, const Recovered& recovered,
-                                             const CheckpointContext& applied);
+                                             const CheckpointContext& applied,
+                                             const std::optional<std::string>& new_address = std::nullopt);
 
 }  // namespace quorate

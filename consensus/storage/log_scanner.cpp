@@ -54,6 +54,7 @@ void LogScanner::begin_segment() {
   replay_suspect();
   extents_.begin(segment_);
   const auto header = decode_segment_header(content_, segment_, identity_.salt);
+  has_segment_header_ = header.has_value();
   if (!header || replay_) return;
   replay_.emplace(header->state);
   expected_ = header->first_group;
@@ -97,9 +98,12 @@ LogScanner::Bodies LogScanner::read_bodies(const Directory& directory, Place pla
       const auto bytes = is_inside ? content.subspan(at, item.body_bytes) : std::span<const std::byte>{};
       body.is_damaged = !is_inside || checksum_of(bytes) != item.body_checksum;
       body.payload = body.is_damaged ? Payload::absent() : Payload::copy_of(bytes);
+      if (body.is_damaged) {
+        bodies.damage.push_back(
+            {.what = LogDamage::What::kBody, .segment = place.segment, .offset = at, .id = item.id()});
+      }
       at += item.body_bytes;
     }
-    bodies.are_whole = bodies.are_whole && !body.is_damaged;
     bodies.found.push_back(std::move(body));
   }
   return bodies;
@@ -118,15 +122,28 @@ void LogScanner::accept(Group group) {
   replay_suspect();
   if (!replay_) replay_.emplace(group.header.state);
   if (expected_ != GroupSequence{} && group.header.sequence > expected_) fill_hole(group);
+  check_spares(group);
   hole_.clear();
   if (group.header.is_mark) return accept_mark(group);
   expected_ = GroupSequence{group.header.sequence.value + 1};
   chain_ = group.checksum;
   Bodies bodies = read_bodies(group.directory, group.place, group.header.bodies_offset());
-  if (bodies.are_whole) {
+  if (bodies.are_whole()) {
     replay(std::move(group), std::move(bodies));
   } else {
     suspect_ = std::move(group);
+  }
+}
+
+/// What is written twice, or derived, so that nothing is lost with it.
+void LogScanner::check_spares(const Group& group) {
+  if (!std::exchange(has_segment_header_, true)) {
+    damage_.push_back({.what = LogDamage::What::kSegmentHeader, .segment = group.place.segment});
+  }
+  if (depth_ == ScanDepth::kEverything && !read_copy(group)) {
+    damage_.push_back({.what = LogDamage::What::kCopy,
+                       .segment = group.place.segment,
+                       .offset = group.place.offset + group.header.copy_offset()});
   }
 }
 
@@ -157,12 +174,16 @@ void LogScanner::replay_suspect() {
 void LogScanner::fill_hole(const Group& next) {
   const std::uint64_t missing = next.header.sequence.value - expected_.value;
   damaged_groups_ += missing;
+  // A single one is what stands right before the next, behind whatever the segment before had left over.
+  const Place first = hole_.empty() ? Place{} : missing == 1 ? hole_.back() : hole_.front();
+  damage_.push_back(
+      {.what = LogDamage::What::kGroups, .segment = first.segment, .offset = first.offset, .groups = missing});
   const auto directory = read_copy(next);
   if (missing != 1 || !directory) return;
   const std::uint64_t bodies_offset = kGroupHeaderBytes + directory->size() * kItemBytes;
   Bodies bodies = read_bodies(*directory, Place{}, bodies_offset);
   for (const Place place : hole_) {
-    if (!bodies.are_whole) bodies = read_bodies(*directory, place, bodies_offset);
+    if (!bodies.are_whole()) bodies = read_bodies(*directory, place, bodies_offset);
     note(place.segment, *directory);
   }
   apply(*directory, std::move(bodies));
@@ -188,6 +209,7 @@ void LogScanner::note(SegmentNumber segment, const Directory& directory) {
 }
 
 void LogScanner::apply(const Directory& directory, Bodies bodies) {
+  damage_.insert(damage_.end(), bodies.damage.begin(), bodies.damage.end());
   for (std::size_t i = 0; i < directory.size(); ++i) replay_->apply(directory[i], std::move(bodies.found[i]));
 }
 
@@ -195,6 +217,7 @@ ScannedLog LogScanner::finish() && {
   ScannedLog log;
   log.is_empty = is_empty_;
   log.damaged_groups = damaged_groups_;
+  log.damage = std::move(damage_);
   log.has_torn_tail = suspect_.has_value();
   if (!replay_) replay_.emplace(LogState{});
   log.recovered = replay_->finish();

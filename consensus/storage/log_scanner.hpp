@@ -42,6 +42,27 @@ struct LogTail {
   Boot boot;                   ///< of its writer
 };
 
+/// Bytes that are not what was written, and where they are.
+struct LogDamage {
+  enum class What : std::uint8_t {
+    kSegmentHeader,
+    kGroups,  ///< headers or directories of groups; of several in succession, the first one's place
+    kBody,    ///< of one entry
+    kCopy,    ///< of a directory that is itself whole
+  } what = What::kGroups;
+  SegmentNumber segment;     ///< 0: not even the file is there
+  std::uint64_t offset = 0;  ///< in the segment
+  std::uint64_t groups = 0;  ///< that cannot be read
+  LogId id;                  ///< of the entry
+
+  friend bool operator==(const LogDamage&, const LogDamage&) = default;
+};
+
+enum class ScanDepth : std::uint8_t {
+  kForRestart,
+  kEverything,  ///< also the copies that nothing depends on as long as the originals are whole
+};
+
 struct ScannedLog {
   Recovered recovered;
   LogTail tail;
@@ -53,11 +74,15 @@ struct ScannedLog {
   std::uint64_t unproven_offset = 0;
   bool has_torn_tail = false;        ///< a group was begun behind the last one, and discarded
   std::uint64_t damaged_groups = 0;  ///< whose header or directory could not be read
+  /// In the order of the log, also where nothing needs the bytes any more: the body may have been repaired by a later
+  /// record, or the entry be gone. A torn tail is not among it.
+  std::vector<LogDamage> damage;
 };
 
 class LogScanner {
  public:
-  explicit LogScanner(const StoreIdentity& identity) : identity_(identity) {}
+  explicit LogScanner(const StoreIdentity& identity, ScanDepth depth = ScanDepth::kForRestart)
+      : identity_(identity), depth_(depth) {}
 
   /// Segments in ascending order, each with its whole content. Returns a buffer that the next one may be read into.
   [[nodiscard]] std::vector<std::byte> add(SegmentNumber number, std::vector<std::byte> content);
@@ -76,7 +101,9 @@ class LogScanner {
   };
   struct Bodies {
     std::vector<FoundBody> found;
-    bool are_whole = true;
+    std::vector<LogDamage> damage;
+
+    [[nodiscard]] bool are_whole() const { return damage.empty(); }
   };
 
   [[nodiscard]] std::optional<Group> read_group(Place place) const;
@@ -88,6 +115,7 @@ class LogScanner {
   void begin_segment();
   void accept(Group group);
   void accept_mark(const Group& mark);
+  void check_spares(const Group& group);
   void replay_suspect();
   void fill_hole(const Group& next);
   void replay(Group group, Bodies bodies);
@@ -95,6 +123,7 @@ class LogScanner {
   void apply(const Directory& directory, Bodies bodies);
 
   StoreIdentity identity_;
+  ScanDepth depth_;
   std::optional<LogReplay> replay_;  ///< none before the first readable header
   SegmentExtents extents_;
   LogTail tail_;
@@ -102,6 +131,8 @@ class LogScanner {
   bool is_empty_ = true;
   bool is_tail_proven_ = false;  ///< a mark says that the last group was synced
   std::uint64_t damaged_groups_ = 0;
+  std::vector<LogDamage> damage_;
+  bool has_segment_header_ = true;  ///< or the damage is noted
 
   SegmentNumber segment_;
   std::vector<std::byte> content_;

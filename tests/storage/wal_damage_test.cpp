@@ -204,6 +204,14 @@ class WalDamage : public ::testing::Test {
     log.disk.overwrite(kSegment, at, std::vector<std::byte>(512));
   }
 
+  /// As a tool reads it that looks at everything.
+  [[nodiscard]] ScannedLog scan() {
+    LogScanner scanner(IdentityFile<sim::SimFiles>::open(log.disk, "log/identity")->get(), ScanDepth::kEverything);
+    const auto content = log.disk.durable_bytes(kSegment);
+    static_cast<void>(scanner.add(SegmentNumber{1}, {content.begin(), content.end()}));
+    return std::move(scanner).finish();
+  }
+
   const std::string kSegment = "log/" + segment_name(SegmentNumber{1});
   DamagedLog log{1};
 };
@@ -213,6 +221,36 @@ TEST_F(WalDamage, ABodyInTheMiddleIsMissedByItsId) {
   const auto recovered = log.open().value().recovered;
   EXPECT_EQ(differences(log.model, recovered), "");
   EXPECT_THAT(recovered.damaged, ElementsAre(LogId{Term{1}, Index{3}}));
+}
+
+TEST_F(WalDamage, APlaceIsGivenForWhateverIsDamaged) {
+  EXPECT_THAT(scan().damage, IsEmpty());
+  const std::uint64_t body = find("the body of entry 3");
+  const std::uint64_t group = find("the body of entry 7") / 512 * 512;
+  damage_body(3);
+  log.disk.flip_bit(kSegment, group + 30, 0);
+  const LogDamage lost_body{
+      .what = LogDamage::What::kBody, .segment = SegmentNumber{1}, .offset = body, .id = {Term{1}, Index{3}}};
+  const LogDamage lost_group{
+      .what = LogDamage::What::kGroups, .segment = SegmentNumber{1}, .offset = group, .groups = 1};
+  EXPECT_THAT(scan().damage, ElementsAre(lost_body, lost_group));
+}
+
+TEST_F(WalDamage, NoBitThatMeansSomethingIsFlippedUnnoticed) {
+  const std::uint64_t end = scan().tail.offset;
+  const std::vector<std::byte> whole(log.disk.durable_bytes(kSegment).begin(), log.disk.durable_bytes(kSegment).end());
+  const std::uint64_t salt = IdentityFile<sim::SimFiles>::open(log.disk, "log/identity")->get().salt;
+  std::uint64_t flipped = 0;
+  for (std::uint64_t at = 512; at < end; at += 512) {
+    const auto group = decode_group_header(whole, SegmentNumber{1}, at, salt);
+    ASSERT_TRUE(group) << "each has one block";
+    for (std::uint64_t byte = at; byte < at + group->header.bytes(); ++byte, ++flipped) {
+      log.disk.flip_bit(kSegment, byte, static_cast<unsigned>(byte % 8));
+      EXPECT_FALSE(scan().damage.empty()) << "byte " << byte;
+      log.disk.flip_bit(kSegment, byte, static_cast<unsigned>(byte % 8));
+    }
+  }
+  EXPECT_GT(flipped, 2000U);
 }
 
 TEST_F(WalDamage, ABodyOfTheLastGroupIsMissedToo) {  // pitfall C11
