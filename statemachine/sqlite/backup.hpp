@@ -1,0 +1,44 @@
+// A copy of one database as a standard SQLite file, made while it is read: a version is pinned, and its pages, one
+// after the other, are the file. Nothing is written, nobody waits, and memory is one page.
+//
+// The file is that of a database in rollback-journal mode, which is what page 1 says already, because SQLite runs in
+// that mode on the page store.
+//
+// Threads: one at a time. The store outlives the backup. A backup keeps what it needs of the pinned version from being
+// dropped, up to the store's limits: if it takes too long it fails with kOverloaded ("snapshot too old").
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "consensus/result.hpp"
+#include "consensus/types.hpp"
+#include "statemachine/sqlite/page_store.hpp"
+
+namespace quorate::sqlite {
+
+class Backup {
+ public:
+  /// Of what is applied now. A database that does not exist is as good as an empty one, whose file has no bytes.
+  static Result<Backup> open(PageStore& store, std::string_view database);
+
+  /// The newest entry contained.
+  [[nodiscard]] LogId last() const { return pin_.last(); }
+  /// Of the file.
+  [[nodiscard]] std::uint64_t size() const { return record_.page_count.value * record_.page_size.bytes(); }
+  /// Fills `into` from `offset` on; returns how many bytes there were (fewer only at the end). kOverloaded as above,
+  /// kCorrupt if a page is damaged here.
+  Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const;
+
+ private:
+  Backup(PageStore& store, Pin pin, DatabaseRecord record)
+      : store_(&store), pin_(std::move(pin)), record_(std::move(record)) {}
+
+  PageStore* store_;
+  Pin pin_;
+  DatabaseRecord record_;
+};
+
+}  // namespace quorate::sqlite
