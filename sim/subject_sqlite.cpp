@@ -64,6 +64,8 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
                                                 .snapshot_piece_bytes = host.options().core.snapshot_chunk_bytes},
                                                sqlite::job_runner(host.machine_executor()));
     if (!machine) return tl::unexpected(machine.error());
+    // What rots in the base files would be found when it is needed, which may be when too many others are down.
+    if (const Result<void> sound = (*machine)->verify(); !sound) return tl::unexpected(sound.error());
     const Result<void> fits = Core::validate_recovered(opened.recovered, (*machine)->recovered());
     if (!fits) return tl::unexpected(fits.error());
     return std::unique_ptr<Process>(new SqliteProcess(host, std::move(opened), std::move(**machine)));

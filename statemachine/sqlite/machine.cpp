@@ -56,6 +56,15 @@ SqliteMachine::SqliteMachine(std::unique_ptr<PageStore> store, SnapshotSink sink
 SqliteMachine::SqliteMachine(SqliteMachine&&) noexcept = default;
 SqliteMachine::~SqliteMachine() = default;
 
+Result<void> SqliteMachine::verify() {
+  for (const DatabaseRecord& database : store_->durable().databases) {
+    for (PageNumber page{1}; page.value <= database.page_count.value; ++page.value) {
+      if (Result<void> sound = store_->scrub(database.id, page); !sound) return sound;
+    }
+  }
+  return {};
+}
+
 // --- Entries ---
 
 Result<Payload> SqliteMachine::apply(const Entry& entry) {

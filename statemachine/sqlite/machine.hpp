@@ -52,6 +52,10 @@ class SqliteMachine {
   SqliteMachine& operator=(SqliteMachine&&) = delete;
   ~SqliteMachine();
 
+  /// Reads all that the last checkpoint wrote, and says what is damaged. Blocks; for whoever would rather know before
+  /// the node starts than when a page is needed.
+  [[nodiscard]] Result<void> verify();
+
   [[nodiscard]] PageStore& store() { return *store_; }
   [[nodiscard]] const PageStore& store() const { return *store_; }
   [[nodiscard]] const OutcomeTable& outcomes() const { return outcomes_; }
@@ -93,7 +97,8 @@ class SqliteMachine {
 
   /// A snapshot for another node. Kept when the transfer breaks off, so that it may go on where it was.
   struct Sending {
-    std::shared_ptr<SnapshotSource> source;
+    std::shared_ptr<SnapshotSource> source;  ///< null for a witness
+    Payload context;                         ///< all that a witness gets
     enum class State : std::uint8_t { kOpen, kClosed } state = State::kOpen;
   };
 
@@ -106,6 +111,7 @@ class SqliteMachine {
 
   [[nodiscard]] std::vector<std::byte> save(const CheckpointContext& context) const;
   Result<void> load(std::span<const std::byte> bytes);
+  [[nodiscard]] SnapshotId send_context(NodeId to);
   Result<CheckpointContext> adopt(Result<std::vector<std::byte>> application);
   /// Folds and installations take turns.
   void when_base_is_free(std::function<void()> work);

@@ -1,8 +1,10 @@
 // The machine's part in state transfer: what is sent to nodes that the log does not reach any more, and what is
 // received.
+#include <algorithm>
 #include <utility>
 
 #include "consensus/assert.hpp"
+#include "consensus/storage/snapshot_format.hpp"
 #include "statemachine/sqlite/machine.hpp"
 #include "statemachine/sqlite/snapshot_sink.hpp"
 #include "statemachine/sqlite/snapshot_source.hpp"
@@ -15,9 +17,11 @@ namespace quorate::sqlite {
 /// transfer can go on after an interruption only if it is of the same state, so that the last one is taken again as
 /// long as it is not behind the checkpoint, and with it the beginning of the log.
 Result<SnapshotId> SqliteMachine::open_snapshot(NodeId to, Index base) {
+  const Member* member = context_.configuration.find(to);
+  if (member != nullptr && member->kind == MemberKind::kWitness) return send_context(to);
   const auto known = sending_.find(to);
-  const bool serves = known != sending_.end() && known->second.source->base() == base &&
-                      known->second.source->last() >= store_->durable().last;
+  const bool serves = known != sending_.end() && known->second.source != nullptr &&
+                      known->second.source->base() == base && known->second.source->last() >= store_->durable().last;
   if (!serves) {
     if (store_->durable().last == LogId{}) return fail(ErrorKind::kNotFound, "there is no checkpoint yet");
     auto source = SnapshotSource::open(*store_, save(context_), base);
@@ -29,8 +33,22 @@ Result<SnapshotId> SqliteMachine::open_snapshot(NodeId to, Index base) {
   return SnapshotId{sending.source->last(), base, options_.self};
 }
 
+/// A witness has no data: a snapshot without state is all it needs to follow the log again (witness_machine.hpp).
+SnapshotId SqliteMachine::send_context(NodeId to) {
+  sending_[to] = {nullptr, Payload::copy_of(storage::encode_snapshot_head(context_, {}))};
+  return {context_.last, Index{}, options_.self};
+}
+
 void SqliteMachine::read_snapshot(NodeId to, std::uint64_t offset, Completion<SnapshotPiece> done) {
   QUORATE_ASSERT(sending_.contains(to));
+  if (sending_[to].source == nullptr) {
+    return run<SnapshotPiece>(
+        [bytes = sending_[to].context, offset]() -> Result<SnapshotPiece> {
+          const std::size_t from = static_cast<std::size_t>(std::min<std::uint64_t>(offset, bytes.size()));
+          return SnapshotPiece{Payload::copy_of(bytes.bytes().subspan(from)), true};
+        },
+        std::move(done));
+  }
   run<SnapshotPiece>([source = sending_[to].source, offset,
                       bytes = options_.snapshot_piece_bytes] { return source->read(offset, bytes); },
                      std::move(done));
