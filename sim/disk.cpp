@@ -23,7 +23,8 @@ std::string name_of(const std::string& path) {
 
 void put(std::vector<std::byte>& content, std::uint64_t offset, std::span<const std::byte> from) {
   if (content.size() < offset + from.size()) content.resize(offset + from.size());
-  std::ranges::copy(from, content.begin() + static_cast<std::ptrdiff_t>(offset));
+  // Not std::ranges::copy, which g++ 12 turns into a loop over single bytes.
+  std::copy(from.begin(), from.end(), content.begin() + static_cast<std::ptrdiff_t>(offset));
 }
 
 std::uint64_t sector_of(std::uint64_t offset) { return offset / kSectorBytes; }

@@ -439,7 +439,9 @@ auto Wal<Files>::assemble(GroupKind kind) -> Assembled {
   header.copy_checksum = put_directory(tail_.directory, header.copy_offset());
   std::uint64_t at = header.bodies_offset();
   for (const Payload& body : staged_bodies_) {
-    std::ranges::copy(body.bytes(), group.subspan(at).begin());
+    // Not std::ranges::copy, which g++ 12 turns into a loop over single bytes.
+    const std::span<const std::byte> bytes = body.bytes();
+    std::copy(bytes.begin(), bytes.end(), group.subspan(at).begin());
     at += body.size();
   }
   std::ranges::fill(group.subspan(header.bytes()), std::byte{0});
