@@ -110,6 +110,10 @@ class Connection {
   /// Runs one or more statements for their effect.
   SqlResult<void> run(std::string_view sql);
 
+  /// Replaces the whole database by what `source` has open, in one transaction of its own. The pages must be of the
+  /// same size, unless the database is empty; a deadline and interrupt() count.
+  SqlResult<void> replace_by(sqlite3* source);
+
   /// Statements that run beyond this instant fail as timed out; nullopt: no limit.
   void set_deadline(std::optional<Instant> deadline) { deadline_ = deadline; }
   /// Makes the statement that is running fail as cancelled, and all that follow until resume().

@@ -1,22 +1,25 @@
 #include "statemachine/sqlite/vfs.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
-#include <new>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/detail/vfs_parts.hpp"
 #include "statemachine/sqlite/detail/vfs_state.hpp"
 
 namespace quorate::sqlite {
 
 static_assert(kSqliteNotLeader == (SQLITE_IOERR | (40 << 8)));
 
+using detail::bytes_of;
 using detail::DatabaseFile;
+using detail::guarded;
+using detail::kMsPerDay;
+using detail::kUnixEpochJulianMs;
 using detail::Transaction;
 
 struct Vfs::State {
@@ -29,7 +32,6 @@ struct Vfs::State {
   static int open(sqlite3_vfs* vfs, const char* path, sqlite3_file* out, int flags, int* out_flags);
   static int remove(sqlite3_vfs* vfs, const char* path, int sync_directory);
   static int access(sqlite3_vfs* vfs, const char* path, int flags, int* result);
-  static int full_path(sqlite3_vfs* vfs, const char* path, int size, char* out);
   static int current_time_ms(sqlite3_vfs* vfs, sqlite3_int64* out);
   static int current_time_days(sqlite3_vfs* vfs, double* out);
 
@@ -47,23 +49,6 @@ struct Vfs::State {
 };
 
 namespace {
-
-// SQLite calls C functions; none of them may throw.
-template <class Body>
-int guarded(Body&& body) noexcept {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return SQLITE_NOMEM;
-  }
-}
-
-std::span<std::byte> bytes_of(void* data, int size) {
-  return {static_cast<std::byte*>(data), static_cast<std::size_t>(size)};
-}
-std::span<const std::byte> bytes_of(const void* data, int size) {
-  return {static_cast<const std::byte*>(data), static_cast<std::size_t>(size)};
-}
 
 /// One 512-byte "sector" keeps journal headers short; nothing is ever torn, lost or reordered here.
 constexpr int kSectorBytes = 512;
@@ -208,25 +193,6 @@ constexpr sqlite3_io_methods kDatabaseMethods = {
     .xUnfetch = nullptr,
 };
 
-// --- What belongs to the machine rather than to the databases ---
-
-sqlite3_vfs& machine() { return *sqlite3_vfs_find(nullptr); }
-
-void* dl_open(sqlite3_vfs*, const char* path) { return machine().xDlOpen(&machine(), path); }
-void dl_error(sqlite3_vfs*, int size, char* out) { machine().xDlError(&machine(), size, out); }
-void (*dl_symbol(sqlite3_vfs*, void* library, const char* symbol))() {
-  return machine().xDlSym(&machine(), library, symbol);
-}
-void dl_close(sqlite3_vfs*, void* library) { machine().xDlClose(&machine(), library); }
-int randomness(sqlite3_vfs*, int size, char* out) { return machine().xRandomness(&machine(), size, out); }
-/// Nothing here is worth waiting for: whoever could let go of a lock runs on this thread.
-int sleep_not(sqlite3_vfs*, int microseconds) { return microseconds; }
-int last_error(sqlite3_vfs*, int, char*) { return 0; }
-
-/// The Julian day's milliseconds at the beginning of 1970.
-constexpr std::int64_t kUnixEpochJulianMs = 210'866'760'000'000;
-constexpr double kMsPerDay = 86'400'000.0;
-
 }  // namespace
 
 // --- The file system ---
@@ -245,15 +211,9 @@ Vfs::State::State(PageStore& store, VfsOptions vfs_options)
   vfs.xOpen = open;
   vfs.xDelete = remove;
   vfs.xAccess = access;
-  vfs.xFullPathname = full_path;
-  vfs.xDlOpen = dl_open;
-  vfs.xDlError = dl_error;
-  vfs.xDlSym = dl_symbol;
-  vfs.xDlClose = dl_close;
-  vfs.xRandomness = randomness;
-  vfs.xSleep = sleep_not;
+  vfs.xFullPathname = detail::full_path;
+  detail::set_machine_methods(vfs);
   vfs.xCurrentTime = current_time_days;
-  vfs.xGetLastError = last_error;
   vfs.xCurrentTimeInt64 = current_time_ms;
   const int code = sqlite3_vfs_register(&vfs, 0);
   QUORATE_ASSERT(code == SQLITE_OK);
@@ -332,13 +292,6 @@ int Vfs::State::access(sqlite3_vfs* vfs, const char* path, int, int* result) {
     *result = of(vfs).super_journals.contains(std::string_view(path)) ? 1 : 0;
     return SQLITE_OK;
   });
-}
-
-int Vfs::State::full_path(sqlite3_vfs*, const char* path, int size, char* out) {
-  const std::size_t length = std::strlen(path);
-  if (length >= static_cast<std::size_t>(size)) return SQLITE_CANTOPEN;
-  std::memcpy(out, path, length + 1);
-  return SQLITE_OK;
 }
 
 int Vfs::State::current_time_ms(sqlite3_vfs* vfs, sqlite3_int64* out) {
