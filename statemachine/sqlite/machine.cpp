@@ -182,15 +182,14 @@ void SqliteMachine::base_is_free() {
 
 void SqliteMachine::fold(CheckpointContext context, std::vector<std::byte> application,
                          Completion<CheckpointContext> done) {
-  std::shared_ptr<Fold> fold;
   Result<CheckpointContext> outcome = context;
   // If a snapshot was installed while this waited, what was to become durable is, and more.
   if (context.last == context_.last) {
     Result<Fold> begun = Fold::begin(*store_, std::move(application));
-    if (begun) fold = std::make_shared<Fold>(std::move(*begun));
+    if (begun) fold_ = std::make_shared<Fold>(std::move(*begun));
     if (!begun) outcome = tl::unexpected(begun.error());
   }
-  if (fold != nullptr) return go_on_folding(std::move(fold), std::move(context), std::move(done));
+  if (fold_ != nullptr) return go_on_folding(std::move(context), std::move(done));
   run<CheckpointContext>([outcome] { return outcome; },
                          [this, done = std::move(done)](Result<CheckpointContext> result) {
                            base_is_free();
@@ -198,20 +197,17 @@ void SqliteMachine::fold(CheckpointContext context, std::vector<std::byte> appli
                          });
 }
 
-void SqliteMachine::go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext context,
-                                  Completion<CheckpointContext> done) {
-  const auto work = [fold]() -> Result<Fold::Progress> {
+void SqliteMachine::go_on_folding(CheckpointContext context, Completion<CheckpointContext> done) {
+  auto work = [fold = fold_]() -> Result<Fold::Progress> {
     Result<Fold::Progress> progress = Fold::Progress::kMore;
     for (int i = 0; i < kFoldStepsPerJob && progress && *progress == Fold::Progress::kMore; ++i)
       progress = fold->step();
     return progress;
   };
-  run<Fold::Progress>(work, [this, fold, context = std::move(context),
-                             done = std::move(done)](Result<Fold::Progress> progress) mutable {
-    if (progress && *progress == Fold::Progress::kMore) {
-      return go_on_folding(std::move(fold), std::move(context), std::move(done));
-    }
-    fold.reset();
+  run<Fold::Progress>(std::move(work), [this, context = std::move(context),
+                                        done = std::move(done)](Result<Fold::Progress> progress) mutable {
+    if (progress && *progress == Fold::Progress::kMore) return go_on_folding(std::move(context), std::move(done));
+    fold_.reset();
     std::erase_if(sending_, [](const auto& sending) { return sending.second.state == Sending::State::kClosed; });
     base_is_free();
     if (!progress) return done(tl::unexpected(progress.error()));

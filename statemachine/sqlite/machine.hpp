@@ -117,7 +117,7 @@ class SqliteMachine {
   void when_base_is_free(std::function<void()> work);
   void base_is_free();
   void fold(CheckpointContext context, std::vector<std::byte> application, Completion<CheckpointContext> done);
-  void go_on_folding(std::shared_ptr<Fold> fold, CheckpointContext context, Completion<CheckpointContext> done);
+  void go_on_folding(CheckpointContext context, Completion<CheckpointContext> done);
   /// Runs `job` elsewhere and hands its result to `done`, if the machine is still there.
   template <class T, class Job>
   void run(Job job, Completion<T> done) {
@@ -145,7 +145,8 @@ class SqliteMachine {
   std::map<NodeId, Sending> sending_;
   std::shared_ptr<SnapshotSink> sink_;  ///< belongs to the jobs
   std::optional<StagedSnapshot> staged_;
-  bool is_base_busy_ = false;  ///< the base files are being written
+  bool is_base_busy_ = false;   ///< the base files are being written
+  std::shared_ptr<Fold> fold_;  ///< under way; kept here, for the completion of a job may outlive the store
   std::deque<std::function<void()>> waiting_for_base_;
   std::shared_ptr<const char> life_ = std::make_shared<const char>();
 };
