@@ -279,24 +279,27 @@ class Run {
   }
 
   /// U10. The search for an order trusts nothing that the cluster says. Where it takes too long, the order of the log
-  /// will do, if it explains everything.
+  /// will do, if it explains everything; and where the log says anything, it must not be something else.
   void judge_history() {
     clients_.place_commands(placements_);
     const Result<checker::Report> report = workload_->check(options_.check);
+    const Result<checker::LogOrder> order = workload_->check_log_order();
     QUORATE_ASSERT(report.has_value());
-    if (report->verdict == checker::Verdict::kLinearizable) return;
-    if (report->verdict == checker::Verdict::kUnknown) {
-      const Result<checker::LogOrder> order = workload_->check_log_order();
-      QUORATE_ASSERT(order.has_value());
-      if (order->answer == checker::LogOrder::Answer::kConfirms) return;
-      return find(RunReport::Result::kUndecided,
+    QUORATE_ASSERT(order.has_value());
+    if (report->verdict == checker::Verdict::kNotLinearizable) {
+      return find(RunReport::Result::kViolation,
                   {"U10 linearizability",
-                   fmt::format("undecided after {} steps of the checker, and the log does not explain the history: {}",
-                               report->steps, order->reason)});
+                   checker::explain(workload_->history(), *report->violation, checker::TimeUnit::kNanoseconds)});
     }
-    find(RunReport::Result::kViolation,
+    if (order->answer == checker::LogOrder::Answer::kContradicts) {
+      return find(RunReport::Result::kViolation, {"U10 linearizability, by the order of the log", order->reason});
+    }
+    if (report->verdict == checker::Verdict::kLinearizable || order->answer == checker::LogOrder::Answer::kConfirms)
+      return;
+    find(RunReport::Result::kUndecided,
          {"U10 linearizability",
-          checker::explain(workload_->history(), *report->violation, checker::TimeUnit::kNanoseconds)});
+          fmt::format("undecided after {} steps of the checker, and the log does not explain the history: {}",
+                      report->steps, order->reason)});
   }
 
   RunReport report() {

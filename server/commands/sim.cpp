@@ -379,7 +379,7 @@ void describe_sim_options(CLI::App& app, SimCommand& command) {
       "Exit code: 0 every run passed, 1 one did not, 2 the command or a file makes no sense, 3 the checker's limits "
       "did\n"
       "not suffice for one, which is no pass.");
-  app.add_option("--app", command.app, "What the clusters replicate: register, kv or list_append")
+  app.add_option("--app", command.app, "What the clusters replicate: register, kv, list_append or sqlite")
       ->type_name("APP")
       ->capture_default_str();
   app.add_option("--nodes", command.nodes, "Voters of each cluster (default: drawn from the seed, 1 to 7)")

@@ -12,15 +12,17 @@ namespace {
 
 #ifdef QUORATE_INSTRUMENTED
 constexpr std::uint64_t kSeeds = 40;  // several times slower
+constexpr std::uint64_t kSqlSeeds = 10;
 #else
 constexpr std::uint64_t kSeeds = 300;
+constexpr std::uint64_t kSqlSeeds = 40;  // real SQLite on every node
 #endif
 
 class Suite : public testing::Test {
  protected:
-  void run_seeds(const char* name) {
+  void run_seeds(const char* name, std::uint64_t seeds) {
     const Subject& subject = **subject_named(name);
-    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
       const RunReport report = run(draw_plan(seed, subject, {}), subject);
       EXPECT_TRUE(report.passed()) << "quorate sim --app " << name << " --seeds " << seed << "\n"
                                    << report.violation.property << ": " << report.violation.text;
@@ -32,7 +34,8 @@ class Suite : public testing::Test {
 };
 
 TEST_F(Suite, NoFaultBreaksAnythingAndEverythingIsReached) {
-  for (const char* name : {"register", "kv", "list_append"}) run_seeds(name);
+  for (const char* name : {"register", "kv", "list_append"}) run_seeds(name, kSeeds);
+  run_seeds("sqlite", kSqlSeeds);
 #ifndef QUORATE_INSTRUMENTED
   for (const std::string& missing : coverage_.missing(FaultSelection::all())) {
     ADD_FAILURE() << "never reached: " << missing;
