@@ -106,35 +106,52 @@ JoinRequest Entrance::wish() const {
 
 bool Entrance::is_known() const {
   const Member* self = replica_->core().configuration().find(replica_->core().id());
-  if (self == nullptr || self->incarnation != replica_->identity().incarnation) return false;
+  // Only who is still a member hears of a leader.
+  if (self == nullptr || replica_->core().leader() == kNoNode) return false;
+  if (self->incarnation != replica_->identity().incarnation) return false;
   const bool is_replica = !self->votes() && self->priority == 0;
   return endpoint_in(self->address) == config_.raft_advertised && is_replica == config_.is_read_replica;
 }
 
-/// The leader, if one is known; else whoever was named: the one that somebody took for the leader, then those on the
-/// command line in turn.
+/// The leader, if one is known; else whoever was named: the one that somebody took for the leader, then the others in
+/// turn.
 void Entrance::ask_to_join() {
   if (is_known()) return events_.entered();
-  const NodeId self = replica_->core().id();
-  const NodeId leader = replica_->core().leader();
-  if (leader == self) {
+  const Core& core = replica_->core();
+  if (core.leader() == core.id()) {
     return ask_self_(wish(), [this](const JoinAnswer& answer) { judge(name_, answer); });
   }
-  if (leader != kNoNode) {
-    const Member* member = replica_->core().configuration().find(leader);
-    const std::string name = member != nullptr ? name_in(member->address) : "the leader";
-    return transport_.call(leader, encode(wish()), kJoinTimeout,
-                           [this, name](const CallResult& result) { answered(name, result); });
-  }
+  if (core.leader() != kNoNode) return ask_member(core.leader());
   std::string address = std::exchange(hint_, {});
   if (address.empty()) {
-    std::vector<std::string> others = config_.join;
-    std::erase(others, config_.raft_advertised);
-    if (asked_ >= others.size()) return next_to_ask();
-    address = others[asked_++];
+    const std::vector<std::string> candidates = whom_to_ask();
+    if (asked_ >= candidates.size()) return next_to_ask();
+    address = candidates[asked_++];
   }
+  // A member is asked over the link that there is to it: a second connection would be taken for its successor.
+  for (const Member& member : core.configuration().members)
+    if (endpoint_in(member.address) == address && member.id != core.id()) return ask_member(member.id);
   transport_.call(address, encode(wish()), kJoinTimeout,
                   [this, address](const CallResult& result) { answered(address, result); });
+}
+
+/// Those on the command line; and, if what is known of this node is wrong, all members.
+std::vector<std::string> Entrance::whom_to_ask() const {
+  const Configuration& configuration = replica_->core().configuration();
+  std::vector<std::string> addresses = config_.join;
+  const Member* self = configuration.find(replica_->core().id());
+  if (self != nullptr && endpoint_in(self->address) != config_.raft_advertised)
+    for (const Member& member : configuration.members) addresses.push_back(endpoint_in(member.address));
+  std::erase(addresses, config_.raft_advertised);
+  if (self != nullptr) std::erase(addresses, endpoint_in(self->address));
+  return addresses;
+}
+
+void Entrance::ask_member(NodeId node) {
+  const Member* member = replica_->core().configuration().find(node);
+  const std::string name = member != nullptr ? name_in(member->address) : "the leader";
+  transport_.call(node, encode(wish()), kJoinTimeout,
+                  [this, name](const CallResult& result) { answered(name, result); });
 }
 
 void Entrance::answered(const std::string& by, const CallResult& result) {
@@ -143,6 +160,7 @@ void Entrance::answered(const std::string& by, const CallResult& result) {
     if (answer) return judge(by, *answer);
     last_problem_ = by + ": " + answer.error().message;
   } else {
+    was_answered_ = was_answered_ || result.end == CallEnd::kUnknown;
     last_problem_ = by + ": " + result.error;
   }
   alarms_.after(kHintPause, [this] { ask_to_join(); });
@@ -168,7 +186,8 @@ void Entrance::next_to_ask() {
   const Instant now = AsioRuntime::now();
   const bool is_member = replica_->core().configuration().contains(replica_->core().id());
   const bool is_close = std::exchange(was_answered_, false) && now - attempt_begun_ < config_.join_interval;
-  if (is_member || is_close) return alarms_.after(kBootstrapPause, [this] { ask_to_join(); }), void();
+  const bool can_only_wait = is_member || config_.join.empty();
+  if (can_only_wait || is_close) return alarms_.after(kBootstrapPause, [this] { ask_to_join(); }), void();
   attempt_begun_ = now;
   if (++attempts_ >= config_.join_attempts)
     return events_.refused(

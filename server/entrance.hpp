@@ -56,6 +56,8 @@ class Entrance {
   [[nodiscard]] bool is_known() const;
   [[nodiscard]] JoinRequest wish() const;
   void ask_to_join();
+  [[nodiscard]] std::vector<std::string> whom_to_ask() const;
+  void ask_member(NodeId node);
   void next_to_ask();
   void answered(const std::string& by, const transport::CallResult& result);
   void judge(const std::string& by, const JoinAnswer& answer);

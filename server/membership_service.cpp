@@ -169,13 +169,15 @@ void MembershipService::check_ready(const ReadyQuestion& question, std::function
 /// Changes step by step, each upon what the one before has led to, until nothing is left to do.
 void MembershipService::fulfil(Wish wish, Instant deadline, std::function<void(ChangeEnd)> done) {
   using Kind = ChangeEnd::Kind;
-  if (!is_leader()) return done({Kind::kNotLeader, "this node is not the leader"});
   auto change = wish();
+  // A leader that was to be removed has gone by now.
+  const bool is_fulfilled = change && !*change;
+  if (is_fulfilled) return done({});
+  if (!is_leader()) return done({Kind::kNotLeader, "this node is not the leader"});
   if (!change) {
     const bool may_pass = change.error().kind == ErrorKind::kUnavailable;
     return done({may_pass ? Kind::kRefused : Kind::kInvalid, change.error().message});
   }
-  if (!*change) return done({});
   replica_->change_membership(
       std::move(**change), [this, wish = std::move(wish), deadline, done = std::move(done)](const ProposalResult& end) {
         if (end.outcome == Outcome::kUnknown)
@@ -251,6 +253,7 @@ bool MembershipService::is_in_contact(NodeId member) const {
   if (leading == nullptr) return false;
   const auto progress = leading->progress.find(member);
   if (progress == leading->progress.end() || progress->second.boot == Boot{}) return false;
+  if (!transport_.is_connected(member)) return false;
   return AsioRuntime::now() - progress->second.last_contact <= 2 * core.options().election_timeout;
 }
 

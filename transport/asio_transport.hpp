@@ -2,9 +2,9 @@
 // configuration, one listener for their links to this node, and calls between the applications of nodes on the same
 // connections.
 //
-// A node of the cluster that connects without being a member, as far as it is known here, gets a link too, as long as
-// its connection lasts: a leader that this node has not heard of must be answered before it can say that it is a
-// member.
+// A node of the cluster that is no member, as far as it is known here, gets a link too for as long as it keeps sending:
+// a leader that this node has not heard of must be answered before it can say that it is a member, and one that is
+// being removed has to learn that this is so.
 //
 // Loop thread only. The runtime outlives it. After its destruction nothing is called back, except the ends of open
 // calls, which are called from within the destructor.
@@ -26,6 +26,7 @@
 #include "transport/peer_identity.hpp"
 #include "transport/peer_link.hpp"
 #include "transport/peer_listener.hpp"
+#include "transport/timer.hpp"
 
 namespace quorate::transport {
 
@@ -65,20 +66,27 @@ class AsioTransport {
   /// This node has joined a cluster, or has got its id: all connections are made anew.
   void adopt(const PeerIdentity& identity);
 
+  [[nodiscard]] bool is_connected(NodeId peer) const;
   [[nodiscard]] const PeerIdentity& identity() const { return options_.identity; }
   [[nodiscard]] HostPort endpoint() const { return listener_->endpoint(); }
   [[nodiscard]] PeerListener::Stats listener_stats() const { return listener_->stats(); }
   [[nodiscard]] std::vector<PeerStatus> peers() const;
 
  private:
-  using Links = std::map<NodeId, std::unique_ptr<PeerLink>>;
+  struct Guest {
+    std::unique_ptr<PeerLink> link;
+    Instant heard;
+  };
 
   AsioTransport(AsioRuntime& runtime, Options options, Events events);
 
   Result<void> listen();
-  void connect_to(NodeId node, const std::string& address, Links& links);
+  [[nodiscard]] std::unique_ptr<PeerLink> make_link(NodeId node, const std::string& address);
   void arrived(const wire::Hello& hello);
+  void received(Message message);
   void left(NodeId peer);
+  void keep_as_guest(NodeId node, std::unique_ptr<PeerLink> link);
+  void see_silent_guests_off();
   [[nodiscard]] PeerLink* link_to(NodeId node) const;
   [[nodiscard]] std::uint64_t next_seed();
 
@@ -86,8 +94,10 @@ class AsioTransport {
   Options options_;
   Events events_;
   std::unique_ptr<PeerListener> listener_;
-  Links links_;   ///< to members
-  Links guests_;  ///< to others that are connected
+  std::map<NodeId, std::unique_ptr<PeerLink>> links_;  ///< to members
+  std::map<NodeId, Guest> guests_;
+  Timer guests_timer_;
+  std::map<NodeId, std::string> connected_;  ///< who has a connection to this node, and the address it gives
   std::map<std::uint64_t, std::unique_ptr<PeerLink>> single_calls_;
   std::uint64_t links_made_ = 0;
   bool is_ending_ = false;

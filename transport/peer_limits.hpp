@@ -36,6 +36,8 @@ inline constexpr Duration kHelloTimeout = std::chrono::seconds(3);
 /// random part of up to a half, so that nodes do not knock in step.
 inline constexpr Duration kReconnectPauseMin = std::chrono::milliseconds(40);
 inline constexpr Duration kReconnectPauseMax = std::chrono::seconds(1);
+/// Who is no member and sends nothing for so long is not answered any more.
+inline constexpr Duration kGuestSilenceMax = std::chrono::seconds(2);
 /// A peer that has acknowledged nothing for so long is gone, even if nobody has told the kernel (pitfall J2).
 inline constexpr std::chrono::milliseconds kSilentPeerTimeout{4000};
 /// How often the kernel asks an idle peer whether it is there.

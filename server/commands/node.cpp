@@ -26,10 +26,10 @@ constexpr const char* kLimits = "Limits";
 constexpr const char* kHidden = "";
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value, const std::string& description) {
-  const auto set = [&value](const std::string& text) {
+  const auto set = [&value, name](const std::string& text) {
     const auto parsed = http::parse_duration(text);
     if (!parsed || *parsed < Duration::zero())
-      throw CLI::ValidationError("\"" + text + "\" is no duration; write it like 250ms, 3s or 1m30s");
+      throw CLI::ValidationError(name, "\"" + text + "\" is no duration; write it like 250ms, 3s or 1m30s");
     value = *parsed;
   };
   return app.add_option_function<std::string>(name, set, description)
@@ -61,13 +61,14 @@ void refuse_what_is_missing(CLI::App& app) {
       {"--on-disk,--on-disk-path", "placing the database elsewhere"},
   };
   for (const Missing& missing : kMissing) {
-    const auto refuse = [what = missing.what](const CLI::results_t&) -> bool {
-      throw CLI::ValidationError(std::string("there is no support for ") + what + " yet; leave the flag out");
-    };
     std::string_view names = missing.names;
     while (!names.empty()) {
       const std::size_t end = std::min(names.find(','), names.size());
-      app.add_option(std::string(names.substr(0, end)), refuse)->expected(0, 1)->group(kHidden);
+      const std::string name(names.substr(0, end));
+      const auto refuse = [name, what = missing.what](const CLI::results_t&) -> bool {
+        throw CLI::ValidationError(name, std::string("there is no support for ") + what + " yet; leave the flag out");
+      };
+      app.add_option(name, refuse)->expected(0, 1)->group(kHidden);
       names.remove_prefix(std::min(end + 1, names.size()));
     }
   }
@@ -187,7 +188,7 @@ void describe_node_options(CLI::App& app, NodeConfig& config) {
   describe_limits(app, config);
   const auto set_level = [&config](const std::string& name) {
     const auto level = server::log_level_named(name);
-    if (!level) throw CLI::ValidationError("\"" + name + "\" is none of debug, info, warn, error, off");
+    if (!level) throw CLI::ValidationError("--log-level", "\"" + name + "\" is none of debug, info, warn, error, off");
     config.log_level = *level;
   };
   app.add_option_function<std::string>("--log-level,--raft-log-level,--log", set_level,

@@ -153,11 +153,26 @@ TEST_F(AsioTransportTest, AnswersWhoIsNoMemberYet) {
   });
   ASSERT_TRUE(eventually([&] { return connected(leader) == 1; }));
   ASSERT_TRUE(eventually([&] {
+    leader.transport->send(heartbeat(leader, follower, 6));
     follower.transport->send(heartbeat(follower, leader, 7));
     return !leader.received.empty();
   }));
   on_loop([&] { leader.transport->reconfigure({}); });
   ASSERT_TRUE(eventually([&] { return std::ranges::find(follower.lost, leader.id) != follower.lost.end(); }));
+}
+
+// The acknowledgement of the very entry that removes a leader is what it waits for.
+TEST_F(AsioTransportTest, AnswersWhoIsBeingRemoved) {
+  Peer& leader = add(1);
+  Peer& follower = add(2);
+  connect_all();
+  ASSERT_TRUE(eventually([&] { return connected(follower) == 1; }));
+  on_loop([&] {
+    follower.transport->reconfigure({.members = {{.id = follower.id, .address = address_of(follower)}}});
+    follower.transport->send(heartbeat(follower, leader, 7));
+  });
+  ASSERT_TRUE(eventually([&] { return leader.received.size() == 1; }));
+  on_loop([&] { leader.transport->reconfigure({}); });
 }
 
 TEST_F(AsioTransportTest, CarriesTheLargestEntry) {
