@@ -10,10 +10,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "consensus/result.hpp"
+#include "consensus/storage/any_file_system.hpp"
 #include "consensus/types.hpp"
 #include "statemachine/sqlite/page_store.hpp"
 
@@ -39,6 +44,31 @@ class Backup {
   PageStore* store_;
   Pin pin_;
   DatabaseRecord record_;
+};
+
+/// The same, without the room that deleted rows have left (VACUUM). That takes a copy, in a scratch directory of its
+/// own that is emptied at both ends, and twice the database's size there.
+class CompactBackup {
+ public:
+  static Result<std::unique_ptr<CompactBackup>> make(const Backup& backup, storage::AnyFileSystem files,
+                                                     std::string directory);
+  ~CompactBackup();
+  CompactBackup(const CompactBackup&) = delete;
+  CompactBackup& operator=(const CompactBackup&) = delete;
+
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// As Backup::read.
+  Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const;
+
+ private:
+  CompactBackup(storage::AnyFileSystem files, std::string directory)
+      : files_(std::move(files)), directory_(std::move(directory)) {}
+  Result<void> fill(const Backup& backup);
+
+  storage::AnyFileSystem files_;
+  std::string directory_;
+  std::optional<storage::AnyFile> file_;
+  std::uint64_t size_ = 0;
 };
 
 }  // namespace quorate::sqlite

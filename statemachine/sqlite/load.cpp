@@ -10,7 +10,6 @@
 #include <sqlite3.h>
 
 #include "consensus/assert.hpp"
-#include "statemachine/sqlite/file_vfs.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -43,42 +42,6 @@ tl::unexpected<Error> refuse(std::string_view why) {
 
 }  // namespace
 
-/// The collected file, opened.
-struct Load::Database {
-  Database(storage::AnyFileSystem files, std::string directory) : vfs(std::move(files), std::move(directory)) {}
-  ~Database() { sqlite3_close(handle); }
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
-
-  /// The first column of the first row; empty if there is none.
-  Result<std::string> query(const char* sql) {
-    sqlite3_stmt* statement = nullptr;
-    std::string text;
-    int code = sqlite3_prepare_v2(handle, sql, -1, &statement, nullptr);
-    if (code == SQLITE_OK) code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-      const auto* column = sqlite3_column_text(statement, 0);
-      if (column != nullptr) text = reinterpret_cast<const char*>(column);
-      while ((code = sqlite3_step(statement)) == SQLITE_ROW) {}
-    }
-    const bool is_done = code == SQLITE_DONE;
-    const Error error = is_done ? Error{} : error_of(code);
-    sqlite3_finalize(statement);
-    if (!is_done) return tl::unexpected(error);
-    return text;
-  }
-  Error error_of(int code) {
-    if (std::optional<Error> cause = vfs.take_error()) return std::move(*cause);
-    if ((code & 0xFF) == SQLITE_NOMEM)
-      return {ErrorKind::kOverloaded, "there is not enough memory to look at the file"};
-    return {ErrorKind::kInvalidArgument,
-            fmt::format("SQLite says of the file: {}; {}", sqlite3_errmsg(handle), kWhatToDo)};
-  }
-
-  FileVfs vfs;
-  sqlite3* handle = nullptr;
-};
-
 // --- Collecting ---
 
 Load::Load(storage::AnyFileSystem files, LoadOptions options)
@@ -86,7 +49,7 @@ Load::Load(storage::AnyFileSystem files, LoadOptions options)
 
 Load::~Load() {
   database_.reset();
-  static_cast<void>(remove_all());
+  static_cast<void>(ScratchDatabase::empty(files_, options_.directory));
 }
 
 Result<std::unique_ptr<Load>> Load::begin(storage::AnyFileSystem files, LoadOptions options) {
@@ -94,17 +57,10 @@ Result<std::unique_ptr<Load>> Load::begin(storage::AnyFileSystem files, LoadOpti
   if (Result<void> created = load->files_.create_directories(load->options_.directory); !created) {
     return tl::unexpected(created.error());
   }
-  if (Result<void> removed = load->remove_all(); !removed) return tl::unexpected(removed.error());
-  return load;
-}
-
-Result<void> Load::remove_all() {
-  const Result<std::vector<std::string>> names = files_.list(options_.directory);
-  if (!names) return tl::unexpected(names.error());
-  for (const std::string& name : *names) {
-    if (Result<void> removed = files_.remove(path(name.c_str())); !removed) return removed;
+  if (Result<void> emptied = ScratchDatabase::empty(load->files_, load->options_.directory); !emptied) {
+    return tl::unexpected(emptied.error());
   }
-  return {};
+  return load;
 }
 
 bool Load::is_database(std::span<const std::byte> beginning) {
@@ -122,7 +78,7 @@ Result<void> Load::append_to(std::optional<storage::AnyFile>& file, std::uint64_
                               options_.bytes_max));
   }
   if (!file) {
-    Result<storage::AnyFile> opened = files_.open(path(name), storage::OpenMode::kCreate);
+    Result<storage::AnyFile> opened = files_.open(options_.directory + "/" + name, storage::OpenMode::kCreate);
     if (!opened) return tl::unexpected(opened.error());
     file = std::move(*opened);
   }
@@ -172,16 +128,11 @@ Result<void> Load::check_header() {
 }
 
 Result<void> Load::check_content() {
-  database_ = std::make_unique<Database>(files_, options_.directory);
-  const int code = sqlite3_open_v2(kFile, &database_->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                                   database_->vfs.name().c_str());
-  if (code != SQLITE_OK) return tl::unexpected(database_->error_of(code));
-  // Whoever made the file decided what is in its schema.
-  sqlite3_db_config(database_->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(database_->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  sqlite3_db_config(database_->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
-  for (const char* setting : {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA cell_size_check=ON"}) {
-    if (Result<std::string> set = database_->query(setting); !set) return tl::unexpected(set.error());
+  Result<std::unique_ptr<ScratchDatabase>> opened = ScratchDatabase::open(files_, options_.directory, kFile);
+  if (!opened) return tl::unexpected(opened.error());
+  database_ = std::move(*opened);
+  if (Result<std::string> set = database_->query("PRAGMA cell_size_check=ON"); !set) {
+    return tl::unexpected(set.error());
   }
   // Takes the log's content in, and makes the header say that there is none.
   const Result<std::string> mode = database_->query("PRAGMA journal_mode=DELETE");
@@ -221,14 +172,14 @@ SqlResult<void> Load::replace(Connection& writer, std::optional<PageSize> page_s
   if (SqlResult<void> checked = check_encoding(writer); !checked) return checked;
   if (page_size_there && *page_size_there != page_size_) {
     const std::string resize = fmt::format("PRAGMA page_size={}", page_size_there->bytes());
-    for (const char* sql : {resize.c_str(), "VACUUM"}) {
+    for (const std::string& sql : {resize, std::string("VACUUM")}) {
       if (Result<std::string> done = database_->query(sql); !done) {
         return sql_fail({SqlErrorKind::kStorage, SQLITE_ERROR, done.error().message});
       }
     }
     page_size_ = *page_size_there;
   }
-  return writer.replace_by(database_->handle);
+  return writer.replace_by(database_->handle());
 }
 
 }  // namespace quorate::sqlite

@@ -20,6 +20,7 @@
 #include "consensus/storage/any_file_system.hpp"
 #include "statemachine/sqlite/connection.hpp"
 #include "statemachine/sqlite/page.hpp"
+#include "statemachine/sqlite/scratch_database.hpp"
 
 namespace quorate::sqlite {
 
@@ -58,13 +59,10 @@ class Load {
   SqlResult<void> replace(Connection& writer, std::optional<PageSize> page_size_there);
 
  private:
-  struct Database;
   Load(storage::AnyFileSystem files, LoadOptions options);
 
-  [[nodiscard]] std::string path(const char* name) const { return options_.directory + "/" + name; }
   Result<void> append_to(std::optional<storage::AnyFile>& file, std::uint64_t& size, const char* name,
                          std::span<const std::byte> bytes);
-  Result<void> remove_all();
   Result<void> check_header();
   Result<void> check_content();
   SqlResult<void> check_encoding(Connection& writer);
@@ -77,7 +75,7 @@ class Load {
   std::uint64_t log_bytes_ = 0;
   PageSize page_size_;
   PageCount page_count_;
-  std::unique_ptr<Database> database_;  ///< once verified
+  std::unique_ptr<ScratchDatabase> database_;  ///< once verified
 };
 
 }  // namespace quorate::sqlite

@@ -30,7 +30,8 @@ class BackupTest : public ::testing::Test {
                     rows));
   }
   [[nodiscard]] std::string path(const std::string& name) const { return (scratch_.path() / name).string(); }
-  std::string save(const Backup& backup, std::size_t piece) {
+  template <class AnyBackup>
+  std::string save(const AnyBackup& backup, std::size_t piece) {
     std::vector<std::byte> bytes(piece);
     std::ofstream file(path("backup.db"), std::ios::binary | std::ios::trunc);
     for (std::uint64_t at = 0;;) {
@@ -109,6 +110,24 @@ TEST_F(BackupTest, OfNothingIsNothing) {
   EXPECT_EQ(backup->size(), 0U);
   StockSqlite stock(save(*backup, 1000), "");
   EXPECT_EQ(stock.query("PRAGMA integrity_check"), "'ok'");
+}
+
+TEST_F(BackupTest, ACompactOneHasNoEmptyPages) {
+  fill(3000);
+  execute("DELETE FROM t WHERE a % 10 <> 0");
+  const Result<Backup> backup = Backup::open(*store_, "main");
+  ASSERT_TRUE(backup.has_value());
+  {
+    const Result<std::unique_ptr<CompactBackup>> compact =
+        CompactBackup::make(*backup, storage::AnyFileSystem(store_.disk()), "compact");
+    ASSERT_TRUE(compact.has_value()) << compact.error().message;
+    EXPECT_LT((*compact)->size(), backup->size() / 2);
+    StockSqlite stock(save(**compact, 1000), "");
+    EXPECT_EQ(stock.query("PRAGMA integrity_check"), "'ok'");
+    EXPECT_EQ(stock.query("PRAGMA freelist_count"), "0");
+    EXPECT_EQ(stock.query("SELECT * FROM t"), query(*reader(), "SELECT * FROM t"));
+  }
+  EXPECT_TRUE(store_.disk().list("compact")->empty());
 }
 
 // --- Dumps ---
