@@ -97,7 +97,7 @@ class Builder {
     add({Meaning::kRead, register_name(key), {}, {}}, kReadRegister, {register_name(key)});
     return add({Meaning::kRead, list_name(key), {}, {}}, kReadList, {list_name(key)});
   }
-  Builder& check_accounts() { return add({Meaning::kInvariant, "sum of accounts", "0", {}}, kSumOfAccounts); }
+  Builder& check_accounts() { return add({Meaning::kInvariant, {}, "0", {}}, kSumOfAccounts); }
   SqlCommand as_transaction() {
     command_.request.atomicity = sqlite::Atomicity::kTransaction;
     return std::move(command_);
@@ -128,10 +128,8 @@ SqlCommand transfer(const PlannedOperation& operation, Builder& builder) {
   const std::int64_t to = operation.argument % kAccounts;
   const std::int64_t amount = operation.argument % 97;
   builder.run("INSERT OR IGNORE INTO account(id) VALUES(?), (?)", {from, to});
-  builder.add({Meaning::kOneRow, "transfer from", {}, {}}, "UPDATE account SET balance = balance - ? WHERE id = ?",
-              {amount, from});
-  builder.add({Meaning::kOneRow, "transfer to", {}, {}}, "UPDATE account SET balance = balance + ? WHERE id = ?",
-              {amount, to});
+  builder.add({Meaning::kOneRow, {}, {}, {}}, "UPDATE account SET balance = balance - ? WHERE id = ?", {amount, from});
+  builder.add({Meaning::kOneRow, {}, {}, {}}, "UPDATE account SET balance = balance + ? WHERE id = ?", {amount, to});
   return builder.check_accounts().as_transaction();
 }
 
@@ -172,7 +170,7 @@ SqlCommand write_command(const PlannedOperation& operation, const SqlTraits::Mem
     }
     case kTransfer: return transfer(operation, builder);
     case kInsertOnce:
-      builder.add({Meaning::kOneRow, "insert once", {}, {}}, "INSERT INTO once(u) VALUES(?)",
+      builder.add({Meaning::kOneRow, {}, {}, {}}, "INSERT INTO once(u) VALUES(?)",
                   {static_cast<std::int64_t>(operation.id)});
       break;
     case kNoise:
@@ -250,20 +248,21 @@ std::optional<checker::ValueId> result_of(const Step& step, const StatementResul
   return std::nullopt;
 }
 
-checker::Action action_of(const Step& step, checker::Values& values) {
+/// What touches nothing that others touch must not tie them together: the checker searches an order for all entries
+/// that operations tie.
+std::string own_key(const SqlCommand& command, std::size_t step) { return fmt::format("{}.{}", command.id, step); }
+
+checker::Action action_of(const SqlCommand& command, std::size_t at, checker::Values& values) {
+  const Step& step = command.steps[at];
   checker::Action action;
   action.function = function_of(step.meaning);
-  action.key = values.intern({step.meaning == Meaning::kNothing ? "nothing" : step.key});
+  action.key = values.intern({step.key.empty() ? own_key(command, at) : step.key});
   if (action.function != checker::Function::kRead && step.value) action.argument = values.intern({*step.value});
   action.expected = id_of(step.expected, values);
   return action;
 }
 
-}  // namespace
-
-std::span<const OperationKind> sql_operation_kinds() { return kKinds; }
-
-SqlCommand SqlTraits::command_of(const PlannedOperation& operation, const Memory& seen) {
+SqlCommand command_without_id(const PlannedOperation& operation, const SqlTraits::Memory& seen) {
   switch (static_cast<Kind>(operation.kind)) {
     case kVacuum: return Builder(sqlite::RequestKind::kExecute).run("VACUUM").each_alone();
     case kCheck:
@@ -271,7 +270,7 @@ SqlCommand SqlTraits::command_of(const PlannedOperation& operation, const Memory
       Builder builder(sqlite::RequestKind::kMixed);
       builder.with_tables().read_all(operation.key).check_accounts();
       if (operation.kind == kCheck || operation.key == 0) {
-        builder.add({Meaning::kInvariant, "integrity_check", "ok", {}}, "PRAGMA integrity_check");
+        builder.add({Meaning::kInvariant, {}, "ok", {}}, "PRAGMA integrity_check");
       }
       return builder.as_transaction();
     }
@@ -282,6 +281,16 @@ SqlCommand SqlTraits::command_of(const PlannedOperation& operation, const Memory
   }
 }
 
+}  // namespace
+
+std::span<const OperationKind> sql_operation_kinds() { return kKinds; }
+
+SqlCommand SqlTraits::command_of(const PlannedOperation& operation, const Memory& seen) {
+  SqlCommand command = command_without_id(operation, seen);
+  command.id = operation.id;
+  return command;
+}
+
 /// Where nothing can be said, something that says nothing: a history has no operation without an action.
 bool SqlTraits::record(const SqlCommand& command, const std::optional<SqlReply>& reply, checker::Values& values,
                        Memory& seen, std::vector<checker::Action>& actions) {
@@ -290,7 +299,7 @@ bool SqlTraits::record(const SqlCommand& command, const std::optional<SqlReply>&
   if (error != nullptr && is_query && error->message.find("no such table") != std::string::npos) error = nullptr;
   if (error != nullptr) {
     checker::Action action;
-    action.key = values.intern({std::string("errors")});
+    action.key = values.intern({own_key(command, 0)});
     action.result = is_about_the_node(*error) ? checker::kNil : values.intern({error->message});
     actions.push_back(action);
     return true;
@@ -299,7 +308,7 @@ bool SqlTraits::record(const SqlCommand& command, const std::optional<SqlReply>&
   for (std::size_t at = 0; at < command.steps.size(); ++at) {
     const Step& step = command.steps[at];
     if (step.meaning == Meaning::kNothing && !(actions.empty() && at + 1 == command.steps.size())) continue;
-    checker::Action action = action_of(step, values);
+    checker::Action action = action_of(command, at, values);
     if (reply) action.result = result_of(step, reply->response.results[at], values);
     if (reply && step.meaning == Meaning::kRead) seen[step.key] = first_value(reply->response.results[at]);
     actions.push_back(action);

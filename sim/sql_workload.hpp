@@ -33,11 +33,12 @@ struct SqlCommand {
   };
   struct Step {
     Meaning meaning = Meaning::kNothing;
-    std::string key;
+    std::string key;  ///< empty: an entry of the operation's own
     std::optional<std::string> value;
     std::optional<std::string> expected;
   };
 
+  std::uint32_t id = 0;     ///< of the operation
   std::vector<Step> steps;  ///< one for each statement of the request
   sqlite::Request request;
 };

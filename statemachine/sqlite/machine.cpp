@@ -158,7 +158,7 @@ void SqliteMachine::appended(Epoch epoch, std::uint64_t sequence, LogId id) {
 // --- Checkpoints ---
 
 void SqliteMachine::checkpoint(CheckpointContext context, Completion<CheckpointContext> done) {
-  QUORATE_ASSERT(context.last == store_->applied());
+  QUORATE_ASSERT(context.last == context_.last);
   std::vector<std::byte> application = save(context);
   when_base_is_free(
       [this, context = std::move(context), application = std::move(application), done = std::move(done)]() mutable {
@@ -184,7 +184,7 @@ void SqliteMachine::fold(CheckpointContext context, std::vector<std::byte> appli
                          Completion<CheckpointContext> done) {
   Result<CheckpointContext> outcome = context;
   // If a snapshot was installed while this waited, what was to become durable is, and more.
-  if (context.last == context_.last) {
+  if (context.last == store_->applied()) {
     Result<Fold> begun = Fold::begin(*store_, std::move(application));
     if (begun) fold_ = std::make_shared<Fold>(std::move(*begun));
     if (!begun) outcome = tl::unexpected(begun.error());

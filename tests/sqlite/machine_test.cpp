@@ -289,6 +289,7 @@ TEST_F(SnapshotTest, WaitsForACheckpointAndACheckpointForIt) {
     follower_.disk_jobs.finish();
   }
   folded.reset();
+  follower_.disk_jobs.work();  // the state has been replaced, and the machine has not heard of it yet
   follower_->checkpoint(before, [&](Result<CheckpointContext> done) { folded = *done; });
   follower_.disk_jobs.run_all();
   EXPECT_EQ(folded, before) << "what the snapshot brought is durable, and more";
