@@ -41,7 +41,7 @@ class Answer:
 
 
 def outcome_of(status, headers, body):
-    """What an answer says about the effect of its request (docs/http-api.md, "What is certain when something fails")."""
+    """What an answer says about the effect of its request: docs/http-api.md, "What is certain when something fails"."""
     if status == 200:
         return "ok"
     said = headers.get("Quorate-Outcome")

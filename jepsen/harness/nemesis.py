@@ -16,12 +16,13 @@ from cluster import wait_until
 class Nemesis(threading.Thread):
     """Draws faults until it is told to stop. The schedule follows from the seed; what it meets does not."""
 
-    def __init__(self, cluster, faults, random, has_progressed, log_path):
+    def __init__(self, cluster, faults, random, has_progressed, on_failure, log_path):
         super().__init__(daemon=True, name="nemesis")
         self.cluster = cluster
         self.faults = faults
         self.random = random
         self.has_progressed = has_progressed  # a function that returns a condition: "writes were acknowledged since"
+        self.on_failure = on_failure
         self.stopping = threading.Event()
         self.failure = None
         self.counts = {}
@@ -41,6 +42,7 @@ class Nemesis(threading.Thread):
         except BaseException as error:  # pylint: disable=broad-except
             self.failure = error
             self.say(f"gives up: {error}")
+            self.on_failure()
 
     def finish(self):
         self.stopping.set()
@@ -113,6 +115,9 @@ class Nemesis(threading.Thread):
     def stop(self):
         """SIGTERM, and a restart."""
         node = self.victim()
+        # Whoever has only just been started does not listen to signals yet, and dies of them.
+        wait_until(lambda: requests.get(f"{node.url}/leader?timeout=1s", timeout=3).status_code,
+                   f"{node.name} to listen")
         self.say(f"SIGTERM to {node.name}")
         code = node.stop()
         assert code == 0, f"{node.name} ended with {code} after SIGTERM"

@@ -29,8 +29,11 @@ class Worker(threading.Thread):
     def run(self):
         try:
             while not self.is_over():
+                refused = self.history.counts["refused"]
                 self.trial.workload.step(self)
-                self.trial.idle.wait(self.random.uniform(0.0, 0.004))
+                # Those who are refused at once are in no hurry to be refused again.
+                is_refused = self.history.counts["refused"] > refused
+                self.trial.idle.wait(self.random.uniform(0.0, 0.04 if is_refused else 0.004))
         except BaseException as error:  # pylint: disable=broad-except
             self.failure = error
             self.trial.is_over.set()
@@ -93,7 +96,7 @@ class Trial:
             self.cluster.write(statement, key=statement[:200])
         workers = [Worker(self, number) for number in range(1, CLIENTS + 1)]
         nemesis = Nemesis(self.cluster, self.faults, random.Random(f"{self.seed} nemesis"), self._progress,
-                          self.directory / "nemesis.log")
+                          self.is_over.set, self.directory / "nemesis.log")
         for worker in workers:
             worker.start()
         wait_until(self._progress(), "the clients to get going")

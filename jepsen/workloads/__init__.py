@@ -1,5 +1,5 @@
-"""What clients do while the nemesis is at work. Each workload records a history for `quorate check`, and checks directly
-what a history cannot say."""
+"""What clients do while the nemesis is at work. Each workload records a history for `quorate check`, and checks
+directly what a history cannot say."""
 
 from .append import Append
 from .bank import Bank

@@ -1,5 +1,5 @@
-"""Lists that grow: single appends, and transactions of reads and appends over two lists, in one request or interactively
-over several. What a transaction read must be what it found when it took effect."""
+"""Lists that grow: single appends, and transactions of reads and appends over two lists, in one request or
+interactively over several. What a transaction read must be what it found when it took effect."""
 
 from .base import Keys, Workload
 
@@ -45,8 +45,11 @@ class Append(Workload):
         return None
 
     def transact(self, worker, actions, how=None):
-        ops = [{"op": op, "key": key} | ({"value": self.fresh_value()} if op == "append" else {}) for op, key in actions]
-        statements = [[APPEND, op["key"], str(op["value"])] if op["op"] == "append" else [READ, op["key"]] for op in ops]
+        ops = [{"op": op, "key": key} for op, key in actions]
+        for op in ops:
+            if op["op"] == "append":
+                op["value"] = self.fresh_value()
+        statements = [[APPEND, op["key"], str(op["value"])] if "value" in op else [READ, op["key"]] for op in ops]
         operation = worker.history.invoke(worker.number, "txn", ops=ops)
         outcome, note, rows, index = (how or self.in_one_request)(worker, statements)
         if outcome == "ok":

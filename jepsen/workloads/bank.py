@@ -15,7 +15,7 @@ class Bank(Workload):
     name = "bank"
     model = "set"  # of the transfers in each book of the ledger
     schema = ("CREATE TABLE accounts(id INTEGER PRIMARY KEY, balance INTEGER NOT NULL CHECK(balance >= 0))",
-              "CREATE TABLE ledger(id INTEGER PRIMARY KEY, book INTEGER, source INTEGER, target INTEGER, amount INTEGER)",
+              "CREATE TABLE ledger(id INTEGER PRIMARY KEY, book INTEGER, source INTEGER, target INTEGER, amount)",
               "CREATE INDEX ledger_by_book ON ledger(book)",
               "INSERT INTO accounts VALUES " + ", ".join(f"({number}, {INITIAL})" for number in range(ACCOUNTS)))
     contents = ("SELECT id, balance FROM accounts ORDER BY id", "SELECT * FROM ledger ORDER BY id")
@@ -46,7 +46,7 @@ class Bank(Workload):
             return
         total, least, transfers = answer.rows()[0]
         if total != ACCOUNTS * INITIAL or least < 0:
-            self.found.append(f"at index {answer.index} the total was {total} and the least balance {least}: {answer.note}")
+            self.found.append(f"{answer.note}: total {total}, least balance {least} at index {answer.index}")
         seen = sorted(int(number) for number in str(transfers).split(",")) if transfers is not None else []
         worker.history.complete(operation, answer, result=seen)
 
@@ -116,5 +116,6 @@ class Bank(Workload):
             self.found.append(f"the balances are {self.balances}; by the ledger they would be {dict(expected)}")
         for number, outcome in self.transfers.items():
             if (outcome == "ok" and number not in self.ledger) or (outcome == "refused" and number in self.ledger):
-                self.found.append(f"transfer {number} was {outcome}, and is {'' if number in self.ledger else 'not '}there")
+                is_there = "is there" if number in self.ledger else "is not there"
+                self.found.append(f"transfer {number} was {outcome}, and {is_there}")
         return self.found

@@ -1,5 +1,5 @@
-"""Rows that are read, written, and compared and set. Reads are linearizable on any node; some are local ones at an index
-that the client was told before, and must see the state at the index that their answer names."""
+"""Rows that are read, written, and compared and set. Reads are linearizable on any node; some are local ones at an
+index that the client was told before, and must see the state at the index that their answer names."""
 
 import bisect
 import collections
@@ -100,5 +100,5 @@ class Register(Workload):
             later = bisect.bisect_left(writes, (index,))
             hiding = next((write for write in writes[:later] if own is not None and write[0] > own), None)
             if hiding or (value is None and later > 0):
-                found.append(f"{node} showed value {value} of key {key} at {index}, though {hiding or writes[0]} was there")
+                found.append(f"{node} showed value {value} of key {key} at {index}, and hid {hiding or writes[0]}")
         return found

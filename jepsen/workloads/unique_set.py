@@ -1,5 +1,5 @@
-"""Inserts, each repeated with its Idempotency-Key until it is acknowledged: each must be there once, however often it was
-sent and whoever led, and every repetition must get the first answer."""
+"""Inserts, each repeated with its Idempotency-Key until it is acknowledged: each must be there once, however often it
+was sent and whoever led, and every repetition must get the first answer."""
 
 import collections
 import time
@@ -82,7 +82,7 @@ class UniqueSet(Workload):
     def complaints(self):
         for element, (outcome, row) in self.inserted.items():
             if outcome == "ok" and self.stored.get(element) != row:
-                self.found.append(f"element {element} was acknowledged as row {row}; it is row {self.stored.get(element)}")
+                self.found.append(f"element {element}, acknowledged as row {row}, is row {self.stored.get(element)}")
             if outcome == "refused" and element in self.stored:
                 self.found.append(f"element {element} was refused, and is there")
         return self.found
