@@ -194,8 +194,14 @@ class PageStore {
   };
   /// Pages of the base files that were found damaged and have not been repaired.
   [[nodiscard]] std::vector<PageName> damaged_pages() const;
+  /// What the base files hold, as of the last fold.
+  [[nodiscard]] std::vector<DatabaseRecord> base_databases() const;
+  /// What the table says of a page of the base file; nullopt if there is no such page.
+  [[nodiscard]] std::optional<TableEntry> base_entry(PageName name) const;
   /// Reads a page of the base file and compares it with its hash.
   Result<void> scrub(DatabaseId database, PageNumber page);
+  /// The bytes of any version of a page that is here and has this hash. kNotFound if none has.
+  Result<PageImage> find_page(PageName name, PageHash hash) const;
   /// Puts back a page that another replica supplied; kInvalidArgument if it is not the page that is missing.
   Result<void> repair(DatabaseId database, PageNumber page, std::span<const std::byte> bytes);
 

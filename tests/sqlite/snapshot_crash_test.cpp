@@ -129,7 +129,9 @@ TEST_P(SnapshotCrash, AtEveryOperationOfTheRecoveryToo) {
   }
 }
 
-TEST_P(SnapshotCrash, AtEveryOperationOfTheTransferLosesAChunkAtMost) {
+class TransferCrash : public SnapshotCrash {};
+
+TEST_P(TransferCrash, AtEveryOperationLosesAChunkAtMost) {
   leader_.execute({pages_from(1, 4200, 4200, 10)});
   const std::unique_ptr<SnapshotSource> source = this->source();
   const std::vector<std::byte> stream = read_all(*source);
@@ -163,10 +165,13 @@ TEST_P(SnapshotCrash, AtEveryOperationOfTheTransferLosesAChunkAtMost) {
   }
 }
 
+constexpr auto kPolicies = {sim::CrashPolicy::kKeepAll, sim::CrashPolicy::kDropAll, sim::CrashPolicy::kTear,
+                            sim::CrashPolicy::kReorder};
 INSTANTIATE_TEST_SUITE_P(Policies, SnapshotCrash,
-                         ::testing::Combine(::testing::Values(sim::CrashPolicy::kKeepAll, sim::CrashPolicy::kDropAll,
-                                                              sim::CrashPolicy::kTear, sim::CrashPolicy::kReorder),
+                         ::testing::Combine(::testing::ValuesIn(kPolicies),
                                             ::testing::Values(Kind::kWhole, Kind::kDifference, Kind::kVeryFirst)));
+INSTANTIATE_TEST_SUITE_P(Policies, TransferCrash,
+                         ::testing::Combine(::testing::ValuesIn(kPolicies), ::testing::Values(Kind::kWhole)));
 
 }  // namespace
 }  // namespace quorate::sqlite
