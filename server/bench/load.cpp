@@ -182,7 +182,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     sent_.pop_front();
     ++shared_.answers;
     if (now >= shared_.begin && now < shared_.end) {
-      const std::string complaint = complaint_about(parser_->get().result_int(), parser_->get().body());
+      std::string complaint;
+      if (shared_.options.path.empty()) complaint = complaint_about(parser_->get().result_int(), parser_->get().body());
       if (!complaint.empty()) {
         ++shared_.result.errors[complaint];
       } else {
