@@ -28,28 +28,23 @@ enum Kind : std::uint16_t {
   kLarge,
   kSchema,
   kVacuum,
+  kInteractive,
   kReadThroughLog,
   kCheck,
   kRead,
   kFollowerRead,
   kStaleRead,
 };
-constexpr std::array kKinds{OperationKind{"put", 16, Access::kCommand},
-                            OperationKind{"cas", 10, Access::kCommand},
-                            OperationKind{"append", 14, Access::kCommand},
-                            OperationKind{"delete", 4, Access::kCommand},
-                            OperationKind{"txn", 8, Access::kCommand},
-                            OperationKind{"transfer", 12, Access::kCommand},
-                            OperationKind{"insert-once", 6, Access::kCommand},
-                            OperationKind{"noise", 6, Access::kCommand},
-                            OperationKind{"large", 2, Access::kCommand},
-                            OperationKind{"schema", 2, Access::kCommand},
-                            OperationKind{"vacuum", 1, Access::kCommand},
-                            OperationKind{"get-log", 6, Access::kCommand},
-                            OperationKind{"check", 1, Access::kCommand},
-                            OperationKind{"get", 20, Access::kRead},
-                            OperationKind{"get-follower", 10, Access::kFollowerRead},
-                            OperationKind{"get-stale", 4, Access::kStaleRead}};
+constexpr std::array kKinds{
+    OperationKind{"put", 16, Access::kCommand},        OperationKind{"cas", 10, Access::kCommand},
+    OperationKind{"append", 14, Access::kCommand},     OperationKind{"delete", 4, Access::kCommand},
+    OperationKind{"txn", 8, Access::kCommand},         OperationKind{"transfer", 12, Access::kCommand},
+    OperationKind{"insert-once", 6, Access::kCommand}, OperationKind{"noise", 6, Access::kCommand},
+    OperationKind{"large", 2, Access::kCommand},       OperationKind{"schema", 2, Access::kCommand},
+    OperationKind{"vacuum", 1, Access::kCommand},      OperationKind{"interactive", 6, Access::kCommand},
+    OperationKind{"get-log", 6, Access::kCommand},     OperationKind{"check", 1, Access::kCommand},
+    OperationKind{"get", 20, Access::kRead},           OperationKind{"get-follower", 10, Access::kFollowerRead},
+    OperationKind{"get-stale", 4, Access::kStaleRead}};
 
 /// Requests of one entry, in the order in which they stand there; reads come behind them.
 constexpr std::uint64_t kPositionsMax = std::uint64_t{1} << 20;
@@ -131,6 +126,25 @@ SqlCommand transfer(const PlannedOperation& operation, Builder& builder) {
   builder.add({Meaning::kOneRow, {}, {}, {}}, "UPDATE account SET balance = balance - ? WHERE id = ?", {amount, from});
   builder.add({Meaning::kOneRow, {}, {}, {}}, "UPDATE account SET balance = balance + ? WHERE id = ?", {amount, to});
   return builder.check_accounts().as_transaction();
+}
+
+/// Statement by statement, in a session (sql_session.hpp). The row that may be inserted only once tells a client that
+/// asks again whether it has been heard before.
+SqlCommand interactive_command(const PlannedOperation& operation) {
+  const std::string element = fmt::format("{},", operation.id);
+  const std::string other = register_name(partner(operation.key));
+  const std::string value = fmt::format("v{}", operation.id);
+  std::string tables;
+  for (const char* table : kTables) tables += fmt::format("{};", table);
+  Builder builder(sqlite::RequestKind::kMixed);
+  builder.run(kBeginOfSession).run(tables);
+  builder.add({Meaning::kOneRow, {}, {}, {}}, "INSERT INTO once(u) VALUES(?)",
+              {static_cast<std::int64_t>(operation.id)});
+  builder.read_all(operation.key);
+  builder.add({Meaning::kWrite, other, value, {}}, "INSERT OR REPLACE INTO register VALUES(?, ?)", {other, value});
+  builder.add({Meaning::kAppend, list_name(operation.key), element, {}}, "INSERT INTO list(k, element) VALUES(?, ?)",
+              {list_name(operation.key), element});
+  return builder.check_accounts().each_alone();
 }
 
 SqlCommand write_command(const PlannedOperation& operation, const SqlTraits::Memory& seen) {
@@ -264,6 +278,7 @@ checker::Action action_of(const SqlCommand& command, std::size_t at, checker::Va
 
 SqlCommand command_without_id(const PlannedOperation& operation, const SqlTraits::Memory& seen) {
   switch (static_cast<Kind>(operation.kind)) {
+    case kInteractive: return interactive_command(operation);
     case kVacuum: return Builder(sqlite::RequestKind::kExecute).run("VACUUM").each_alone();
     case kCheck:
     case kReadThroughLog: {

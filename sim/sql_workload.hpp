@@ -19,6 +19,9 @@
 
 namespace quorate::sim {
 
+/// The first statement of a request that is sent statement by statement, as an interactive transaction.
+inline constexpr const char* kBeginOfSession = "BEGIN";
+
 /// What a client asks, and what it means.
 struct SqlCommand {
   enum class Meaning : std::uint8_t {

@@ -10,6 +10,7 @@
 #include "consensus/exactly_once.hpp"
 #include "consensus/fingerprint.hpp"
 #include "sim/node_process.hpp"
+#include "sim/sql_session.hpp"
 #include "sim/sql_workload.hpp"
 #include "sim/subjects.hpp"
 #include "sim/typed_workload.hpp"
@@ -27,6 +28,9 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kKeysMax = 16;
 /// Requests wait no longer for their turn, or for a quorum.
 constexpr Duration kRequestTimeout = 1500ms;
+/// Of a session whose client has fallen silent.
+constexpr Duration kSessionIdleMax = 400ms;
+constexpr PartsPerMillion kFallsSilent = percent(10);
 constexpr std::int64_t kUnixTimeMs = 1'700'000'000'000;
 
 /// While it exists, SQL of one node runs.
@@ -85,6 +89,9 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     if (execute == nullptr) return answer(done, {SessionStatus::kOpened, SessionId{random_.next() | 1}, {}});
     Result<sqlite::Request> request = sqlite::decode_request(execute->body);
     QUORATE_ASSERT(request.has_value());
+    if (!request->statements.empty() && request->statements.front().sql == kBeginOfSession) {
+      return run_session(std::move(*request), std::move(done));
+    }
     sqlite::Submission submission{.request = std::move(*request), .idempotency_key = {}};
     submission.deadline = host_.clock().now() + kRequestTimeout;
     const auto& [session, sequence, first_open] = execute->request;
@@ -93,6 +100,21 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     }
     executor_.execute(std::move(submission),
                       [done = std::move(done)](const sqlite::Execution& execution) { answer(done, execution); });
+  }
+
+  void run_session(sqlite::Request request, ProposalCallback done) {
+    const std::size_t silent_before = random_.chance(kFallsSilent) ? 1 + random_.below(request.statements.size()) : 0;
+    SqlSession::start(executor_, std::move(request), host_.clock().now() + kRequestTimeout, silent_before,
+                      [done = std::move(done)](const SqlSession::Outcome& outcome) {
+                        using Kind = SqlSession::Outcome::Kind;
+                        switch (outcome.kind) {
+                          case Kind::kCommitted:
+                            return answer(done, SqlReply{outcome.log_index, outcome.position, outcome.response});
+                          case Kind::kCommittedBefore: return answer(done, {SessionStatus::kReplyNotKept, {}, {}});
+                          case Kind::kRefused: return done({Outcome::kRefused, Refusal::kNotLeader, {}, {}});
+                          case Kind::kUnknown: return done({Outcome::kUnknown, Refusal::kTimedOut, {}, {}});
+                        }
+                      });
   }
 
   Result<Payload> query(std::span<const std::byte> bytes) const override {
@@ -129,6 +151,7 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     sqlite::ExecutorOptions options;
     options.connection = connection_options(host);
     options.random = [this] { return random_.next(); };
+    options.session_idle_max = kSessionIdleMax;
     options.in_flight_bytes_max = host.id().value % 2 == 0 ? room / 2 : room * 2;
     options.batch_requests_max = 8;
     options.bundles_in_flight_max = 8;
@@ -161,8 +184,10 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     if (execution.end != End::kDone) return done({Outcome::kRefused, Refusal::kNotLeader, {}, {}});
     if (execution.answer == sqlite::Execution::Answer::kNotKept)
       return answer(done, {SessionStatus::kReplyNotKept, {}, {}});
-    const Payload reply = SqlApp::encode(SqlReply{execution.log_index, execution.position, execution.response});
-    answer(done, {SessionStatus::kExecuted, {}, reply.bytes()});
+    answer(done, SqlReply{execution.log_index, execution.position, execution.response});
+  }
+  static void answer(const ProposalCallback& done, const SqlReply& reply) {
+    answer(done, {SessionStatus::kExecuted, {}, SqlApp::encode(reply).bytes()});
   }
 
   Host& host_;
