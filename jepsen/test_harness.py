@@ -1,15 +1,17 @@
 """The fault tests themselves are tested: outcomes are told apart, and each check finds what it is there to find."""
 
-import http.server
+import contextlib
+import http.client
 import random
 import socketserver
 import threading
 
 import pytest
 
-from cluster import QUORATE
+from cluster import QUORATE, wait_until
 from harness.client import Client
 from harness.history import History, judge
+from harness.switchboard import SwitchedCluster
 from harness.trial import Trial
 from workloads import Append, Bank, Register, UniqueSet
 
@@ -60,6 +62,19 @@ def test_a_request_that_never_left_is_refused():
     server.shutdown()
     server.server_close()
     assert Client().execute(address, "SELECT 1").outcome == "refused"
+
+
+def test_a_cut_link_cuts(tmp_path):
+    with contextlib.closing(SwitchedCluster(tmp_path)) as cluster:
+        cluster.form(3)
+        old = cluster.leader()
+        others = [node for node in cluster.nodes if node is not old]
+        cluster.switchboard.cut([(old.name, other.name) for other in others])  # they cannot hear it; it hears them
+        cluster.write("CREATE TABLE t(id)", nodes=others)
+        assert old.query("SELECT count(*) FROM sqlite_schema", "level=none") == [[0]]
+        assert old.post("/db/execute?timeout=300ms", ["CREATE TABLE u(id)"]).status_code in (503, 504)
+        cluster.switchboard.mend()
+        wait_until(lambda: old.query("SELECT count(*) FROM t", "level=linearizable") == [[0]], "it to follow")
 
 
 def test_the_judge_finds_a_stale_read(tmp_path):

@@ -104,6 +104,21 @@ class Nemesis(threading.Thread):
         finally:
             os.kill(node.process.pid, signal.SIGCONT)
 
+    def partition(self):
+        """Links between nodes are cut: around one of them, both ways or one way, or only between two."""
+        names = [node.name for node in self.cluster.nodes]
+        apart = self.victim().name
+        others = [name for name in names if name != apart]
+        out, back = [(apart, other) for other in others], [(other, apart) for other in others]
+        bridge = self.random.choice(others)
+        links = self.random.choice((out + back, out, back, [(apart, bridge), (bridge, apart)]))
+        self.say(f"cut {links}")
+        self.cluster.switchboard.cut(links)
+        try:
+            self.hold(2.5)
+        finally:
+            self.cluster.switchboard.mend()
+
     def transfer(self):
         """Leadership is handed to another node."""
         target = self.random.choice(self.cluster.nodes)
@@ -140,7 +155,7 @@ class Nemesis(threading.Thread):
         wait_until(is_removed, f"{node.name} to be removed")
         node.kill()
         shutil.rmtree(node.data)
-        node.arguments = [*self.cluster.options, "-join", ",".join(one.raft_address for one in others)]
+        node.arguments = [*node.fixed_arguments, "-join", ",".join(one.peer_address for one in others)]
         self.say(f"{node.name} joins anew")
         node.start()
         wait_until(lambda: node.name in requests.get(f"{others[0].url}/nodes?timeout=1s", timeout=3).json(),
@@ -152,6 +167,7 @@ FAULTS = {
     "kill-majority": Nemesis.kill_majority,
     "kill-all": Nemesis.kill_all,
     "pause": Nemesis.pause,
+    "partition": Nemesis.partition,
     "transfer": Nemesis.transfer,
     "stop": Nemesis.stop,
     "replace": Nemesis.replace,

@@ -3,11 +3,12 @@
 import random
 import threading
 
-from cluster import QUORATE, Cluster, wait_until
+from cluster import QUORATE, wait_until
 
 from .client import Client
 from .history import History, judge
 from .nemesis import Nemesis
+from .switchboard import SwitchedCluster
 
 CLIENTS = 6
 NODES = 3
@@ -77,10 +78,10 @@ class Trial:
         self.history = History(directory / "history.jsonl")
         self.is_over = threading.Event()
         self.idle = threading.Event()  # never set: waiting for it is a pause
-        self.cluster = Cluster(directory)
+        self.cluster = SwitchedCluster(directory)
         # Checkpoints, and with them snapshots for those who fall behind, come often in some trials and never in others.
-        self.cluster.options = ["-raft-snap", str(self.random.choice((50, 400, 1_000_000))),
-                                "-transaction-idle-max", "1s", "-transaction-max", "5s"]
+        self.options = ["-raft-snap", str(self.random.choice((50, 400, 1_000_000))),
+                        "-transaction-idle-max", "1s", "-transaction-max", "5s"]
 
     def run(self):
         """Raises AssertionError with everything that is wrong."""
@@ -91,7 +92,7 @@ class Trial:
             self.cluster.close()
 
     def _play(self):
-        self.cluster.form(NODES, *self.cluster.options)
+        self.cluster.form(NODES, *self.options)
         for statement in self.workload.schema:
             self.cluster.write(statement, key=statement[:200])
         workers = [Worker(self, number) for number in range(1, CLIENTS + 1)]
@@ -110,7 +111,7 @@ class Trial:
         complaints = [*self.workload.complaints(), *self._differences(final_index), *self._crashes()]
         verdict = judge(QUORATE, self.history.path, self.workload.model)
         complaints += [verdict] if verdict else []
-        print(f"{self.workload.name}: {self.history.counts}, faults: {nemesis.counts}, options: {self.cluster.options}")
+        print(f"{self.workload.name}: {self.history.counts}, faults: {nemesis.counts}, options: {self.options}")
         assert not complaints, "\n".join(complaints)
 
     def _progress(self):
