@@ -1,7 +1,7 @@
-"""Cuts the network between nodes without being root: nodes tell each other the address of a listener here, which
-passes on what arrives to the node behind it. Who is calling is known from the kernel's table of connections, so that every
-pair, and each direction of it, can be cut by itself. What is sent over a cut link waits until it is mended, as in a
-network that loses packets; connections are not reset."""
+"""Cuts the network between nodes without being root: nodes tell each other the address of a listener here, which passes
+on what comes to the node behind it. Who is calling is known from the kernel's table of connections, so that every pair,
+and each direction of it, can be cut by itself. What is sent over a cut link waits until it is mended, as in a network
+that loses packets; connections are not reset."""
 
 import contextlib
 import os
