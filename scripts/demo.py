@@ -133,8 +133,8 @@ def main():
     back_at = wait_for("a write after the kill",
                        lambda: next((at for _, at in writer.acknowledged[-1000:] if at > killed_at + 0.001), None))
     successor = wait_for("another leader", lambda: (found := leader_of(nodes)) and found is not victim and found)
-    print(f"{successor.name} leads now. The next write was acknowledged {1000 * (back_at - killed_at):.0f} ms after the "
-          f"kill.")
+    pause_ms = 1000 * (back_at - killed_at)
+    print(f"{successor.name} leads now. The next write was acknowledged {pause_ms:.0f} ms after the kill.")
 
     time.sleep(SECONDS_AFTER)
     print(f"Starting {victim.name} again ...")
@@ -145,8 +145,8 @@ def main():
 
     failed = False
     acknowledged = [number for number, _ in writer.acknowledged]
-    print(f"{len(acknowledged)} rows were acknowledged, {writer.retries} attempts had to be repeated. Reading them from "
-          f"every node:")
+    print(f"{len(acknowledged)} rows were acknowledged, {writer.retries} attempts had to be repeated. "
+          f"Reading them from every node:")
     for node in nodes:
         _, answer = node.ask("GET", "/db/query?level=linearizable&q=SELECT+number+FROM+demo", timeout=30.0)
         stored = [row[0] for row in answer["results"][0]["values"]]

@@ -162,7 +162,7 @@ Result<HttpReply> HttpClient::send(const HttpRequest& request, const BodySink& s
     for (std::size_t attempt = 0; attempt < hosts_.size(); ++attempt) {
       reply = send_once(current, sink);
       // A node that is gone, or has no leader to ask, need not be the only one.
-      const bool try_next = (!reply && (reply.error().kind == ErrorKind::kUnavailable || current.method == "GET")) ||
+      const bool try_next = (!reply && (reply.error().kind == ErrorKind::kUnavailable || current.may_be_repeated())) ||
                             (reply && reply->status == 503);
       if (!try_next || hosts_.size() == 1) break;
       connection_.reset();
@@ -190,6 +190,7 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
     text +=
         "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
   }
+  if (!request.idempotency_key.empty()) text += "Idempotency-Key: " + request.idempotency_key + "\r\n";
   text += "\r\n" + request.body;
   const bool reused = connection_ != nullptr;
   if (!reused) {
@@ -208,7 +209,7 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
   Connection::Answer answer;
   if (auto read = connection_->read(sink, answer); !read) {
     connection_.reset();
-    if (reused && !answer.begun && request.method == "GET") return send_once(request, sink);
+    if (reused && !answer.begun && request.may_be_repeated()) return send_once(request, sink);
     return fail(ErrorKind::kTimeout, host() + " took the request and did not answer it: " + read.error().message);
   }
   if (!answer.keep_open) connection_.reset();

@@ -1,9 +1,11 @@
 // A blocking HTTP client for the command line tools: one connection at a time, kept open, to one of several nodes of
 // the same cluster. Follows redirects, and moves on to another node when one does not answer, but never sends a write
-// twice by itself: whether the first one took effect is then not known, and the error says so.
+// twice by itself unless it was told that this is harmless: whether the first one took effect is then not known, and
+// the error says so.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,11 +21,20 @@ struct HttpReply {
   std::string body;
 };
 
+enum class Repetition : std::uint8_t {
+  kUnsafe,    ///< sent again only if nobody has taken it
+  kHarmless,  ///< it reads, or carries a key by which it takes effect once
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";
   std::string body;
   std::string content_type = "application/json";
+  std::string idempotency_key;
+  Repetition repetition = Repetition::kUnsafe;
+
+  [[nodiscard]] bool may_be_repeated() const { return method == "GET" || repetition == Repetition::kHarmless; }
 };
 
 /// Called with the parts of a large answer as they come; returning false gives up the rest and the connection.

@@ -115,7 +115,8 @@ void ClusterHandler::show_leader(Exchange exchange) {
 
 void ClusterHandler::step_down(Exchange exchange) {
   std::string target;
-  if (exchange.request.header("Content-Type") == "application/json") {
+  const bool names_somebody = exchange.request.body != "{}";
+  if (names_somebody && exchange.request.header("Content-Type") == "application/json") {
     auto id = id_in(exchange.request.body);
     if (!id) return exchange.responder.send(text_error(Status::kBadRequest, "invalid JSON: " + id.error().message));
     target = std::move(*id);

@@ -1,12 +1,14 @@
 #include "server/shell/session.hpp"
 
+#include <chrono>
 #include <istream>
 #include <ostream>
+#include <random>
+#include <thread>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <sqlite3.h>
 
 #include "server/shell/dot_commands.hpp"
 #include "server/shell/words.hpp"
@@ -16,6 +18,9 @@ namespace quorate::shell {
 namespace json = boost::json;
 
 namespace {
+
+constexpr std::chrono::seconds kRefusedPatience{5};
+constexpr std::chrono::milliseconds kRefusedPause{100};
 
 Cell cell_of(const json::value& value) {
   switch (value.kind()) {
@@ -37,6 +42,16 @@ Rows rows_of(const json::object& result) {
     }
   }
   return rows;
+}
+
+/// So that a failover in the middle of it is nobody's worry.
+void make_repeatable(client::HttpRequest& request, std::string_view word) {
+  const bool only_reads = word == "SELECT" || word == "VALUES" || word == "EXPLAIN";
+  if (!only_reads && word != "PRAGMA") {
+    std::random_device device;
+    request.idempotency_key = "shell-" + std::to_string((std::uint64_t{device()} << 32) ^ device());
+  }
+  if (word != "PRAGMA") request.repetition = client::Repetition::kHarmless;
 }
 
 std::uint64_t number_in(const json::object& object, std::string_view key) {
@@ -67,8 +82,22 @@ Verdict Session::complain(std::string_view what) {
   return Verdict::kFailed;
 }
 
+/// While a leader is being elected, and whenever a node has too much to do, a request is refused without effect, and
+/// may be repeated; one that takes effect once may be repeated even if nobody knows whether it has.
+Result<client::HttpReply> Session::send(const client::HttpRequest& request) {
+  const auto deadline = std::chrono::steady_clock::now() + kRefusedPatience;
+  while (true) {
+    auto reply = client_.send(request);
+    const bool is_refused = reply && reply->status == 503 && request.target.starts_with("/db/");
+    const bool is_unknown = reply ? reply->status == 504 : reply.error().kind == ErrorKind::kTimeout;
+    const bool is_open = is_unknown && request.may_be_repeated();
+    if (!(is_refused || is_open) || std::chrono::steady_clock::now() >= deadline) return reply;
+    std::this_thread::sleep_for(kRefusedPause);
+  }
+}
+
 std::optional<std::string> Session::ask(const client::HttpRequest& request) {
-  auto reply = client_.send(request);
+  auto reply = send(request);
   if (!reply) {
     complain(reply.error().message);
     return std::nullopt;
@@ -81,7 +110,13 @@ std::optional<std::string> Session::ask(const client::HttpRequest& request) {
   return std::move(reply->body);
 }
 
-Verdict Session::run_sql(std::string_view sql) {
+Verdict Session::run_sql(const std::string& text) {
+  for (const std::string& statement : split_statements(text))
+    if (const Verdict verdict = run_statement(statement); verdict != Verdict::kGoOn) return verdict;
+  return Verdict::kGoOn;
+}
+
+Verdict Session::run_statement(std::string_view sql) {
   const std::string word = first_word(sql);
   if (word == "BEGIN" || word == "START") return begin();
   if (word == "COMMIT" || word == "END") return finish("commit");
@@ -90,7 +125,9 @@ Verdict Session::run_sql(std::string_view sql) {
   if (transaction_) target = "/db/request?tx=" + *transaction_;
   if (settings_.timer) target += "&timings";
   if (settings_.blob_array) target += "&blob_array";
-  const auto body = ask({"POST", target, json::serialize(json::array{json::string(sql)})});
+  client::HttpRequest request{"POST", target, json::serialize(json::array{json::string(sql)})};
+  if (!transaction_) make_repeatable(request, word);
+  const auto body = ask(request);
   return body ? show(*body) : Verdict::kFailed;
 }
 
@@ -199,7 +236,5 @@ std::vector<std::string> Session::completions(std::string_view prefix) {
   }
   return names;
 }
-
-bool is_complete(const std::string& sql) { return is_blank(sql) || sqlite3_complete(sql.c_str()) != 0; }
 
 }  // namespace quorate::shell

@@ -37,7 +37,7 @@ class Session {
   /// A line that begins with a dot.
   Verdict run_command(std::string_view line);
   /// One or more complete SQL statements.
-  Verdict run_sql(std::string_view sql);
+  Verdict run_sql(const std::string& text);
   /// All of a file or of what was piped in: stops at the first failure.
   Verdict run_script(std::istream& in);
 
@@ -54,6 +54,8 @@ class Session {
 
   std::ostream& out() { return file_ ? *file_ : out_; }
   Verdict complain(std::string_view what);
+  Verdict run_statement(std::string_view sql);
+  [[nodiscard]] Result<client::HttpReply> send(const client::HttpRequest& request);
   /// The body of a successful answer; complaints about others are printed.
   std::optional<std::string> ask(const client::HttpRequest& request);
   Verdict show(const std::string& body);
@@ -68,9 +70,6 @@ class Session {
   std::optional<std::ofstream> file_;
   std::optional<std::string> transaction_;  ///< the token of the open one
 };
-
-/// Whether the text ends with a complete statement, so that the shell need not ask for more.
-[[nodiscard]] bool is_complete(const std::string& sql);
 
 /// One line per dot-command.
 [[nodiscard]] std::string help();

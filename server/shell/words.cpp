@@ -4,6 +4,8 @@
 #include <cctype>
 #include <utility>
 
+#include <sqlite3.h>
+
 namespace quorate::shell {
 
 namespace {
@@ -72,6 +74,22 @@ std::vector<std::string> split(std::string_view line) {
   }
   if (in_word) words.push_back(word);
   return words;
+}
+
+bool is_complete(const std::string& sql) { return is_blank(sql) || sqlite3_complete(sql.c_str()) != 0; }
+
+/// A semicolon ends a statement unless it stands in a string, a comment or the body of a trigger.
+std::vector<std::string> split_statements(const std::string& text) {
+  std::vector<std::string> statements;
+  std::size_t begin = 0;
+  for (std::size_t end = text.find(';'); end != std::string::npos; end = text.find(';', end + 1)) {
+    std::string statement = text.substr(begin, end + 1 - begin);
+    if (sqlite3_complete(statement.c_str()) == 0) continue;
+    begin = end + 1;
+    if (!is_blank(statement.substr(0, statement.size() - 1))) statements.push_back(std::move(statement));
+  }
+  if (!is_blank(text.substr(begin))) statements.push_back(text.substr(begin));
+  return statements;
 }
 
 }  // namespace quorate::shell

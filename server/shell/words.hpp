@@ -15,4 +15,9 @@ namespace quorate::shell {
 /// A command line cut at white space; quotes keep it together.
 [[nodiscard]] std::vector<std::string> split(std::string_view line);
 
+/// Whether the text ends with a whole statement, or holds none.
+[[nodiscard]] bool is_complete(const std::string& sql);
+/// The statements of a text, one by one; the last one may lack its semicolon.
+[[nodiscard]] std::vector<std::string> split_statements(const std::string& text);
+
 }  // namespace quorate::shell

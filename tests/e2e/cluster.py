@@ -1,5 +1,5 @@
-"""Real server processes for end-to-end tests: started on free ports below a temporary directory, asked over HTTP, killed
-and started again. Everything waits for conditions, never for time to pass."""
+"""Real server processes for end-to-end tests: started on free ports below a temporary directory, asked over HTTP,
+killed and started again. Everything waits for conditions, never for time to pass."""
 
 import contextlib
 import os

@@ -58,14 +58,16 @@ def test_version_and_help():
         assert node(form).stdout.startswith("quorate ")
     text = node("-help").stdout
     for flag in ("--node-id", "--http-addr", "--http-adv-addr", "--raft-addr", "--raft-adv-addr", "--join",
-                 "--join-attempts", "--join-interval", "--bootstrap-expect", "--raft-non-voter", "--raft-shutdown-stepdown",
+                 "--join-attempts", "--join-interval", "--bootstrap-expect", "--raft-non-voter",
+                 "--raft-shutdown-stepdown",
                  "--raft-cluster-remove-shutdown", "--raft-election-timeout", "--fk", "--log-level"):
         assert f"{flag}" in text
     assert "--auth" not in text
 
 
 def test_flags_of_rqlite_without_effect_are_said_to_have_none(cluster):
-    started = cluster.add("n1", "-raft-commit-timeout", "50ms", "-raft-snap-int=10s", "-write-queue-tx").wait_until_ready()
+    started = cluster.add("n1", "-raft-commit-timeout", "50ms", "-raft-snap-int=10s", "-write-queue-tx")
+    started.wait_until_ready()
     for name in ("-raft-commit-timeout", "-raft-snap-int", "-write-queue-tx"):
         assert f"{name} has no effect here" in started.log_text()
 

@@ -139,8 +139,8 @@ def test_a_minority_refuses_writes_and_still_reads(three):
     assert ready.status_code == 503 and "[+]leader does not exist" in ready.text
     assert survivor.get("/readyz?noleader").status_code == 200
     assert survivor.get("/leader").status_code == 503
-    wait_until(lambda: survivor.get("/db/query?level=none&freshness=100ms", params={"q": "SELECT 1"}).status_code == 503,
-               "the state to become stale")
+    fresh = "/db/query?level=none&freshness=100ms"
+    wait_until(lambda: survivor.get(fresh, params={"q": "SELECT 1"}).status_code == 503, "the state to become stale")
     assert sum(member["reachable"] for member in survivor.get("/nodes?timeout=1s").json().values()) == 1
 
     three.nodes[0 if survivor is not three.nodes[0] else 1].start()

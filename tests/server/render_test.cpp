@@ -61,5 +61,13 @@ TEST(Words, CommentsAreSkippedAndQuotesKeepTogether) {
   EXPECT_FALSE(is_complete("CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1;"));
 }
 
+TEST(Words, StatementsOfALineAreTakenOneByOne) {
+  using Statements = std::vector<std::string>;
+  EXPECT_EQ(split_statements(""), Statements());
+  EXPECT_EQ(split_statements(" ; ;\n"), Statements());
+  EXPECT_EQ(split_statements("BEGIN; SELECT ';'; COMMIT"), (Statements{"BEGIN;", " SELECT ';';", " COMMIT"}));
+  EXPECT_EQ(split_statements("CREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1; SELECT 2; END; SELECT 3;").size(), 2U);
+}
+
 }  // namespace
 }  // namespace quorate::shell
