@@ -11,9 +11,12 @@
 #include "server/cli/parse.hpp"
 #include "server/commands/bench.hpp"
 #include "server/commands/check.hpp"
+#include "server/commands/inspect.hpp"
 #include "server/commands/node.hpp"
+#include "server/commands/recover.hpp"
 #include "server/commands/sim.hpp"
 #include "server/commands/sql.hpp"
+#include "server/commands/verify.hpp"
 #include "server/version.hpp"
 
 namespace quorate {
@@ -51,9 +54,12 @@ ExitCode run(int argc, char** argv) {
   Commands commands(app);
   commands.add("bench", "Measure how fast a cluster answers over HTTP", describe_bench_options, run_bench);
   commands.add("check", "Judge whether a recorded history is linearizable", describe_check_options, run_check);
+  commands.add("inspect", "Show what a stopped node has stored", describe_inspect_options, run_inspect);
   commands.add("node", "Serve SQL as a member of a cluster", describe_node_options, run_node);
+  commands.add("recover", "Let one survivor of a lost majority go on alone", describe_recover_options, run_recover);
   commands.add("sim", "Run clusters in simulated time, under faults drawn from seeds", describe_sim_options, run_sim);
   commands.add("sql", "Open a shell on a cluster, or run statements on it", describe_sql_options, run_sql);
+  commands.add("verify", "Say whether what a stopped node has stored is whole", describe_verify_options, run_verify);
 
   // The flags of a node are those of a program written in Go.
   std::vector<std::string> arguments(argv, argv + argc);
