@@ -1,6 +1,11 @@
 // The bytes of the SQLite application's entries, of requests and of responses.
 #include "statemachine/sqlite/command.hpp"
 
+#include <cctype>
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "consensus/random.hpp"
@@ -56,6 +61,24 @@ TEST(CommandTest, ASmallBundleIsOneEntry) {
   EXPECT_EQ(part->outcomes[0].response->size(), 5U);
   EXPECT_EQ(part->outcomes[1].fingerprint, 18U);
   EXPECT_FALSE(part->outcomes[1].response.has_value());
+}
+
+TEST(CommandTest, TheDocumentedExampleIsWhatIsWritten) {
+  const std::vector<std::byte> delta{std::byte{0xaa}, std::byte{0xbb}, std::byte{0xcc}};
+  const std::vector<std::byte> response{std::byte{1}, std::byte{2}};
+  BundleWriter writer(kName);
+  writer.add_delta(Payload::copy_of(delta));
+  writer.add_outcome({"k1", 17, 4, response});
+  std::string hex;
+  const Payload bytes = writer.finish().front();
+  for (const std::byte byte : bytes.bytes()) hex += fmt::format("{:02x}", byte);
+
+  std::ifstream page(std::string(QUORATE_SOURCE_DIR) + "/docs/formats/bundles.md");
+  std::string digits;
+  for (char c; page.get(c);) {
+    if (std::isxdigit(static_cast<unsigned char>(c)) != 0) digits += c;
+  }
+  EXPECT_NE(digits.find(hex), std::string::npos) << "docs/formats/bundles.md shows other bytes than " << hex;
 }
 
 TEST(CommandTest, ABundleWithoutRecordsIsAnEntry) {
