@@ -198,6 +198,8 @@ bool Host::ends_with_its_disk() {
 
 void Host::note_stop() {
   if (stop_noted_ || process_ == nullptr || !process_->has_stopped()) return;
+  // A process that noticed that its disk has stopped does not get to say so: it ends with it.
+  if (ending_ && files_.is_stopped()) return;
   stop_noted_ = true;
   observer_.on_end(id(), process_->stop_reason());
 }

@@ -36,6 +36,8 @@ void add(LinkFault& sum, const LinkFault& fault) {
 constexpr ClusterId kCluster{1};
 /// A frame with up to this many turned bits is always recognised, whatever its length: CRC-32C's distance is 4.
 constexpr std::uint64_t kBitFlipsMax = 3;
+/// Senders' queues are bounded: what a narrow link cannot take within this time never leaves.
+constexpr Duration kBacklogMax = std::chrono::seconds(2);
 
 /// As a receiver reads it from a connection.
 std::optional<Message> read_frame(std::span<const std::byte> frame) {
@@ -118,6 +120,11 @@ void Network::depart(std::size_t slot, Link& link) {
     return;
   }
   entry.is_corrupt = link.random.chance(effect.corruption);
+  if (link.free_at > world_.now() + kBacklogMax) {
+    note(entry.id, Fate::kLost, entry.message);
+    take_out(slot);
+    return;
+  }
   WorldTime arrival = world_.now() + transmission(entry.message, link) + effect.delay.draw(link.random);
   if (arrival < link.last_arrival) {
     if (link.random.chance(effect.reordering)) {
