@@ -33,6 +33,9 @@ using Driver = Node<LogStorage, transport::AsioTransport, sqlite::SqliteMachine,
 /// How often it is looked whether memory fills up, a disk that was full has room, or the driver has stopped.
 constexpr Duration kUpkeepInterval = std::chrono::milliseconds(250);
 
+/// Between two looks whether a new leader can begin to write: as long as it takes to commit something.
+constexpr Duration kExecutorPause = std::chrono::milliseconds(1);
+
 std::uint64_t entropy() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) ^ device();
@@ -330,6 +333,15 @@ void Replica::change_membership(ConfigurationChange change, ProposalCallback don
 
 void Replica::transfer_leadership(NodeId target, ProposalCallback done) {
   parts_->node->transfer_leadership(target, std::move(done));
+}
+
+void Replica::await_executor(Instant deadline, std::function<void()> done) {
+  const bool has_to_wait = is_leader() && !parts_->executor->can_write() && transport::AsioRuntime::now() < deadline;
+  if (!has_to_wait) return done();
+  parts_->surroundings.alarms.after(kExecutorPause, [this, deadline, life = std::weak_ptr<const char>(parts_->alive),
+                                                     done = std::move(done)]() mutable {
+    if (!life.expired()) await_executor(deadline, std::move(done));
+  });
 }
 
 sqlite::Executor& Replica::executor() { return *parts_->executor; }

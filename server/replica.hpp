@@ -77,6 +77,9 @@ class Replica {
   void change_membership(ConfigurationChange change, ProposalCallback done);
   void transfer_leadership(NodeId target, ProposalCallback done);
 
+  /// Calls back as soon as the executor takes requests, this node does not lead any more, or it is too late: a leader
+  /// begins by committing what it has inherited.
+  void await_executor(Instant deadline, std::function<void()> done);
   /// After every use of it: watch_executor().
   [[nodiscard]] sqlite::Executor& executor();
   /// Sees to it that the executor's deadlines are kept.

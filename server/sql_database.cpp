@@ -130,6 +130,13 @@ void SqlDatabase::read(SqlRequest request, Instant deadline, std::shared_ptr<Res
 
 void SqlDatabase::execute(SqlRequest request, Instant deadline, std::shared_ptr<ResultSink> sink, SqlDone done) {
   if (!replica_->is_leader()) return done(not_leader());
+  if (!replica_->executor().can_write()) {
+    const auto shared = std::make_shared<SqlRequest>(std::move(request));
+    return replica_->await_executor(deadline, [this, shared, deadline, sink = std::move(sink), done = std::move(done)] {
+      if (!replica_->executor().can_write()) return done(not_leader());
+      execute(std::move(*shared), deadline, sink, done);
+    });
+  }
   const bool is_strong = request.sql.kind != RequestKind::kMixed || request.options.level == ReadLevel::kStrong ||
                          request.options.level == ReadLevel::kLinearizable;
   sqlite::Submission submission{.request = std::move(request.sql),
@@ -187,15 +194,16 @@ bool SqlDatabase::is_fresh(const Freshness& freshness) const {
 
 void SqlDatabase::begin(Duration timeout, std::function<void(TransactionBegun)> done) {
   if (replica_ == nullptr || !replica_->is_leader()) return done({.end = not_leader()});
-  replica_->executor().begin(
-      transport::AsioRuntime::now() + timeout,
-      [options = options_, done = std::move(done)](const Execution& execution, std::string token) {
-        done({.end = end_of(execution),
-              .token = std::move(token),
-              .idle_timeout = options.transaction_idle_max,
-              .total_timeout = options.transaction_max});
-      });
-  replica_->watch_executor();
+  const Instant deadline = transport::AsioRuntime::now() + timeout;
+  replica_->await_executor(deadline, [this, deadline, done = std::move(done)] {
+    replica_->executor().begin(deadline, [options = options_, done](const Execution& execution, std::string token) {
+      done({.end = end_of(execution),
+            .token = std::move(token),
+            .idle_timeout = options.transaction_idle_max,
+            .total_timeout = options.transaction_max});
+    });
+    replica_->watch_executor();
+  });
 }
 
 void SqlDatabase::end(std::string token, TransactionEnd how, Duration timeout, SqlDone done) {
