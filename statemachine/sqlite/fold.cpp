@@ -12,6 +12,9 @@ namespace {
 
 /// Pages read or written in one step: small enough for a simulated step, large enough to be worth a call.
 constexpr std::size_t kPagesPerStep = 64;
+/// Pages handled while readers and writers wait: a fold has many to go through, and they notice every pause.
+constexpr std::size_t kPagesPerShortHold = 16;
+static_assert(kPagesPerShortHold <= kPagesPerHold);
 
 }  // namespace
 
@@ -88,7 +91,7 @@ void Fold::advance_to(Phase phase) {
 Result<void> Fold::collect() {
   const std::lock_guard lock(store_->mutex_);
   auto database = store_->databases_.lower_bound(cursor_.database);
-  for (std::size_t held = 0; held < kPagesPerHold; ++held) {
+  for (std::size_t held = 0; held < kPagesPerShortHold; ++held) {
     if (database == store_->databases_.end()) {
       phase_ = Phase::kJournal;
       return {};
@@ -258,7 +261,7 @@ Result<void> Fold::sync() {
 
 void Fold::publish() {
   const std::lock_guard lock(store_->mutex_);
-  for (const std::size_t end = std::min(pages_.size(), position_ + kPagesPerHold); position_ < end; ++position_) {
+  for (const std::size_t end = std::min(pages_.size(), position_ + kPagesPerShortHold); position_ < end; ++position_) {
     const FoldPage& page = pages_[position_];
     PageStore::Database& database = store_->databases_.at(page.database);
     if (database.table.size() < page.page.value) database.table.resize(page.page.value);

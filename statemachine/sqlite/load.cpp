@@ -153,33 +153,54 @@ Result<void> Load::check_content() {
 
 // --- Replacing ---
 
-SqlResult<void> Load::check_encoding(Connection& writer) {
-  const Result<std::string> here = database_->query("PRAGMA encoding");
-  if (!here) return sql_fail({SqlErrorKind::kStorage, SQLITE_ERROR, here.error().message});
-  SqlResult<Connection::Prepared> prepared = writer.prepare("PRAGMA encoding");
+namespace {
+
+/// The answer to a PRAGMA that gives one value.
+SqlResult<Value> ask(Connection& connection, std::string_view sql) {
+  SqlResult<Connection::Prepared> prepared = connection.prepare(sql);
   if (!prepared) return sql_fail(std::move(prepared.error()));
   if (const auto stepped = prepared->statement.step(); !stepped) return sql_fail(stepped.error());
-  const Value there = prepared->statement.value(0);
-  if (there == Value(*here)) return {};
+  return prepared->statement.value(0);
+}
+
+tl::unexpected<SqlError> sql_fail_with(const Error& error) {
+  return sql_fail({SqlErrorKind::kStorage, SQLITE_ERROR, error.message});
+}
+
+}  // namespace
+
+SqlResult<void> Load::replace(Connection& writer) {
+  QUORATE_ASSERT(database_ != nullptr);
+  if (SqlResult<void> checked = check_encoding(writer); !checked) return checked;
+  if (SqlResult<void> resized = adopt_page_size(writer); !resized) return resized;
+  return writer.replace_by(database_->handle());
+}
+
+SqlResult<void> Load::check_encoding(Connection& writer) {
+  const Result<std::string> here = database_->query("PRAGMA encoding");
+  if (!here) return sql_fail_with(here.error());
+  const SqlResult<Value> there = ask(writer, "PRAGMA encoding");
+  if (!there) return sql_fail(there.error());
+  if (*there == Value(*here)) return {};
   return sql_fail({SqlErrorKind::kRefused, SQLITE_MISMATCH,
                    fmt::format("the file's text is {}, and the database's is not, which cannot be changed while "
                                "connections are open; load the file as SQL text (.dump)",
                                *here)});
 }
 
-SqlResult<void> Load::replace(Connection& writer, std::optional<PageSize> page_size_there) {
-  QUORATE_ASSERT(database_ != nullptr);
-  if (SqlResult<void> checked = check_encoding(writer); !checked) return checked;
-  if (page_size_there && *page_size_there != page_size_) {
-    const std::string resize = fmt::format("PRAGMA page_size={}", page_size_there->bytes());
-    for (const std::string& sql : {resize, std::string("VACUUM")}) {
-      if (Result<std::string> done = database_->query(sql); !done) {
-        return sql_fail({SqlErrorKind::kStorage, SQLITE_ERROR, done.error().message});
-      }
-    }
-    page_size_ = *page_size_there;
+SqlResult<void> Load::adopt_page_size(Connection& writer) {
+  const SqlResult<Value> count = ask(writer, "PRAGMA page_count");
+  if (!count) return sql_fail(count.error());
+  const SqlResult<Value> size = ask(writer, "PRAGMA page_size");
+  if (!size) return sql_fail(size.error());
+  const std::optional<PageSize> there = PageSize::of(static_cast<std::uint64_t>(std::get<std::int64_t>(*size)));
+  QUORATE_ASSERT(there.has_value());
+  if (*count == Value(std::int64_t{0}) || *there == page_size_) return {};
+  for (const std::string& sql : {fmt::format("PRAGMA page_size={}", there->bytes()), std::string("VACUUM")}) {
+    if (Result<std::string> done = database_->query(sql); !done) return sql_fail_with(done.error());
   }
-  return writer.replace_by(database_->handle());
+  page_size_ = *there;
+  return {};
 }
 
 }  // namespace quorate::sqlite

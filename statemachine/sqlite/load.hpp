@@ -56,7 +56,7 @@ class Load {
   /// Makes the verified database the content of the one that `writer` has open, in a transaction of its own: what it
   /// seals is the writer's to take. kRefused if the text encoding differs. If that one has pages of another size, the
   /// new pages are first made as large.
-  SqlResult<void> replace(Connection& writer, std::optional<PageSize> page_size_there);
+  SqlResult<void> replace(Connection& writer);
 
  private:
   Load(storage::AnyFileSystem files, LoadOptions options);
@@ -66,6 +66,7 @@ class Load {
   Result<void> check_header();
   Result<void> check_content();
   SqlResult<void> check_encoding(Connection& writer);
+  SqlResult<void> adopt_page_size(Connection& writer);
 
   storage::AnyFileSystem files_;
   LoadOptions options_;

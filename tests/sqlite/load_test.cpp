@@ -61,15 +61,11 @@ class LoadTest : public ::testing::Test {
     EXPECT_TRUE(log.empty() || load->append_log(log).has_value());
     return load;
   }
-  std::optional<PageSize> page_size_there() {
-    const auto record = store_->find_database(store_->pin(PinKind::kApplied), "main");
-    return record ? std::optional(record->page_size) : std::nullopt;
-  }
   void load(const Bytes& file, const Bytes& log = {}) {
     const std::unique_ptr<Load> load = collected(file, log);
     const Result<void> verified = load->verify();
     ASSERT_TRUE(verified.has_value()) << verified.error().message;
-    const SqlResult<void> replaced = load->replace(*writer_, page_size_there());
+    const SqlResult<void> replaced = load->replace(*writer_);
     ASSERT_TRUE(replaced.has_value()) << replaced.error().message;
     ASSERT_EQ(store_.commit(*writer_).size(), 1U);
   }
@@ -112,7 +108,7 @@ TEST_F(LoadTest, IsReplicatedLikeAnyTransaction) {
   testing::Store follower(disk);
   SqlStore leader;
   const std::unique_ptr<Connection> writer = leader.connect(ConnectionRole::kWriter);
-  ASSERT_TRUE(load->replace(*writer, std::nullopt).has_value());
+  ASSERT_TRUE(load->replace(*writer).has_value());
   for (const SealedVersion& version : leader.commit(*writer)) {
     ASSERT_TRUE(follower->apply({Term{1}, Index{1}}, version.parts).has_value());
   }
@@ -145,7 +141,7 @@ TEST_F(LoadTest, TakesAnyPageSize) {
   const std::unique_ptr<Connection> writer = fresh.connect(ConnectionRole::kWriter);
   const std::unique_ptr<Load> load = collected(made_by_stock("PRAGMA page_size=1024"));
   ASSERT_TRUE(load->verify().has_value());
-  ASSERT_TRUE(load->replace(*writer, std::nullopt).has_value());
+  ASSERT_TRUE(load->replace(*writer).has_value());
   fresh.commit(*writer);
   EXPECT_EQ(query(*fresh.connect(ConnectionRole::kReader), "PRAGMA page_size"), "1024");
 }
@@ -190,7 +186,7 @@ TEST_F(LoadTest, RefusesWhatIsNoSoundDatabase) {
 TEST_F(LoadTest, RefusesAnotherTextEncoding) {
   const std::unique_ptr<Load> load = collected(made_by_stock("PRAGMA encoding='UTF-16le'"));
   ASSERT_TRUE(load->verify().has_value());
-  const SqlResult<void> replaced = load->replace(*writer_, page_size_there());
+  const SqlResult<void> replaced = load->replace(*writer_);
   ASSERT_FALSE(replaced.has_value());
   EXPECT_EQ(replaced.error().kind, SqlErrorKind::kRefused);
   EXPECT_EQ(query(*writer_, "SELECT * FROM old"), "1;2");
@@ -208,7 +204,7 @@ TEST_F(LoadTest, RefusesWhatIsTooLarge) {
   const std::unique_ptr<Connection> writer = store_.connect(ConnectionRole::kWriter, narrow);
   const std::unique_ptr<Load> other = collected(good);
   ASSERT_TRUE(other->verify().has_value());
-  const SqlResult<void> replaced = other->replace(*writer, page_size_there());
+  const SqlResult<void> replaced = other->replace(*writer);
   ASSERT_FALSE(replaced.has_value());
   EXPECT_EQ(replaced.error().kind, SqlErrorKind::kTooLarge);
   EXPECT_TRUE(store_.commit(*writer).empty());
@@ -220,12 +216,12 @@ TEST_F(LoadTest, CanBeInterrupted) {
   const std::unique_ptr<Load> load = collected(made_by_stock(""));
   ASSERT_TRUE(load->verify().has_value());
   writer_->interrupt();
-  const SqlResult<void> replaced = load->replace(*writer_, page_size_there());
+  const SqlResult<void> replaced = load->replace(*writer_);
   ASSERT_FALSE(replaced.has_value());
   EXPECT_EQ(replaced.error().kind, SqlErrorKind::kCancelled);
   writer_->resume();
   EXPECT_EQ(query(*writer_, "SELECT * FROM old"), "1;2");
-  EXPECT_TRUE(load->replace(*writer_, page_size_there()).has_value());
+  EXPECT_TRUE(load->replace(*writer_).has_value());
 }
 
 TEST_F(LoadTest, AFullDiskIsReportedAsSuch) {
@@ -233,7 +229,7 @@ TEST_F(LoadTest, AFullDiskIsReportedAsSuch) {
   const std::unique_ptr<Load> load = collected(file);
   ASSERT_TRUE(load->verify().has_value());
   store_.disk().set_capacity(store_.disk().used_bytes());
-  const SqlResult<void> replaced = load->replace(*writer_, page_size_there());
+  const SqlResult<void> replaced = load->replace(*writer_);
   ASSERT_FALSE(replaced.has_value());
   EXPECT_NE(replaced.error().message.find("space"), std::string::npos) << replaced.error().message;
   const std::unique_ptr<Load> other = begin();
@@ -268,7 +264,7 @@ RC_GTEST_FIXTURE_PROP(LoadTest, DamagedFilesAreRefusedOrSound, ()) {
     RC_ASSERT(store_->digest() == before);
     return;
   }
-  RC_ASSERT(load->replace(*writer_, page_size_there()).has_value());
+  RC_ASSERT(load->replace(*writer_).has_value());
   store_.commit(*writer_);
   RC_ASSERT(query(*writer_, "PRAGMA integrity_check") == "'ok'");
 }
