@@ -251,7 +251,7 @@ def idle(cluster, options, seconds=10.0):
 # --- the table ---
 
 def show(what, figures):
-    print(f"\n{what}")
+    print(f"\n{what}", flush=True)
     for name, value in figures.items():
         if isinstance(value, dict):
             parts = [f"{key.replace('_', ' ')} {figure:,.{2 if figure < 100 else 0}f}"
@@ -267,23 +267,27 @@ def main():
     from cluster import Cluster, QUORATE  # pylint: disable=import-outside-toplevel
     directory = options.directory or options.build
     parts = {part for part in options.only.split(",") if part} or {"idle", "load", "failover"}
-    found = {"machine": {"processors": os.cpu_count(), "load average before": os.getloadavg()[0]}}
+    found = {}
+
+    def measured(what, figures):
+        found[what] = figures
+        show(what, figures)
+
+    measured("before", {"processors": os.cpu_count(), "load average": os.getloadavg()[0]})
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cluster-bench-", dir=directory))
     cluster = Cluster(folder)
     try:
         cluster.form(options.nodes)
         if "idle" in parts:
-            found["idle"] = idle(cluster, options)
+            measured("idle", idle(cluster, options))
         if "load" in parts:
-            found["load"] = Loads(QUORATE, cluster, options).run()
+            measured("load", Loads(QUORATE, cluster, options).run())
         if "failover" in parts:
-            found["failover"] = failover(cluster, options)
+            measured("failover", failover(cluster, options))
     finally:
         cluster.close()
         shutil.rmtree(folder)
-    found["machine"]["load average after"] = os.getloadavg()[0]
-    for what, figures in found.items():
-        show(what, figures)
+    measured("after", {"load average": os.getloadavg()[0]})
     if "load" in found:
         print("\naims")
         for what, value, sign, aim in judge_loads(found["load"]):
