@@ -287,9 +287,11 @@ class Run {
     QUORATE_ASSERT(report.has_value());
     QUORATE_ASSERT(order.has_value());
     if (report->verdict == checker::Verdict::kNotLinearizable) {
-      return find(RunReport::Result::kViolation,
-                  {"U10 linearizability",
-                   checker::explain(workload_->history(), *report->violation, checker::TimeUnit::kNanoseconds)});
+      const std::string text =
+          report->violation
+              ? checker::explain(workload_->history(), *report->violation, checker::TimeUnit::kNanoseconds)
+              : "the workload's own check says that what clients were told is not what was promised";
+      return find(RunReport::Result::kViolation, {"U10 linearizability", text});
     }
     if (order->answer == checker::LogOrder::Answer::kContradicts) {
       return find(RunReport::Result::kViolation, {"U10 linearizability, by the order of the log", order->reason});
