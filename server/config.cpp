@@ -72,6 +72,8 @@ Result<NodeConfig> complete(NodeConfig config) {
   // A member's address is its name and where it can be reached, see membership_service.hpp.
   if (config.node_id.size() + config.raft_advertised.size() + 1 > kAddressBytesMax)
     return refuse("-node-id is too long");
+  if (std::ranges::any_of(config.node_id, [](char c) { return static_cast<unsigned char>(c) < ' '; }))
+    return refuse("-node-id must not hold control characters");
   if (config.heartbeat_interval == Duration::zero()) config.heartbeat_interval = config.election_timeout / 4;
   CoreOptions core{
       .id = NodeId{1}, .heartbeat_interval = config.heartbeat_interval, .election_timeout = config.election_timeout};

@@ -71,7 +71,8 @@ class Replica {
   /// How long ago the leader was heard of: 0 on the leader itself; nothing if never.
   [[nodiscard]] std::optional<Duration> since_contact() const;
 
-  /// As the driver has them; a wait ends by its deadline with Refusal::kTimedOut.
+  /// As the driver has them; a wait ends by its deadline with Refusal::kTimedOut, or at once with kOverloaded if too
+  /// many are still remembered that nobody waits for any more.
   void read(Instant deadline, ReadCallback done);
   void wait_applied(Index index, Instant deadline, ReadCallback done);
   void change_membership(ConfigurationChange change, ProposalCallback done);

@@ -1,0 +1,73 @@
+// What nodes ask each other as applications, as bytes and back.
+#include "server/peer_protocol.hpp"
+
+#include <cstdint>
+#include <initializer_list>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "server/member_address.hpp"
+
+namespace quorate::server {
+namespace {
+
+const JoinRequest kJoin{.name = "n1", .address = "host:4002", .incarnation = Incarnation{7}, .is_read_replica = true};
+const JoinAnswer kAnswer{
+    .kind = JoinAnswer::Kind::kRefused, .error = "no", .leader_address = "host:4004", .leader = NodeId{9}};
+const NodeDescription kDescription{.name = "n1",
+                                   .address = "host:4002",
+                                   .api_url = "http://host:4001",
+                                   .version = "v1",
+                                   .cluster = ClusterId{5},
+                                   .leader = NodeId{9},
+                                   .leader_address = "host:4004",
+                                   .commit = Index{11},
+                                   .applied = Index{10},
+                                   .is_ready = true};
+
+TEST(PeerProtocol, SurvivesTheRoundTrip) {
+  const Payload join = encode(kJoin);
+  const auto request = parse_peer_request(join.bytes());
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->kind, PeerRequestKind::kJoin);
+  EXPECT_EQ(*decode_join_request(request->body), kJoin);
+  EXPECT_EQ(*decode_join_answer(encode(kAnswer).bytes()), kAnswer);
+  EXPECT_EQ(*decode_description(encode(kDescription).bytes()), kDescription);
+}
+
+TEST(PeerProtocol, CarriesAClientsRequestAsItIs) {
+  const Payload wrapped = forwarded_request(Payload::copy_of("GET /"));
+  const auto request = parse_peer_request(wrapped.bytes());
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->kind, PeerRequestKind::kForwarded);
+  EXPECT_EQ(Payload::copy_of(request->body).text(), "GET /");
+}
+
+TEST(PeerProtocol, AnythingElseIsRefused) {
+  EXPECT_FALSE(parse_peer_request({}));
+  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 4, 255}) {
+    const std::vector<std::byte> bytes{std::byte{kind}};
+    EXPECT_FALSE(parse_peer_request(bytes));
+  }
+  for (const Payload& whole : {encode(kAnswer), encode(kDescription)}) {
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      EXPECT_FALSE(decode_join_answer(whole.bytes().first(size)));
+      EXPECT_FALSE(decode_description(whole.bytes().first(size)));
+    }
+  }
+  const Payload answer = encode(kAnswer);
+  std::vector<std::byte> other(answer.bytes().begin(), answer.bytes().end());
+  other.front() = std::byte{2};
+  EXPECT_EQ(decode_join_answer(other).error().kind, ErrorKind::kUnsupported);
+}
+
+TEST(MemberAddress, HoldsNameAndEndpoint) {
+  const std::string address = member_address("me@home", "[::1]:4002");
+  EXPECT_EQ(name_in(address), "me@home");
+  EXPECT_EQ(endpoint_in(address), "[::1]:4002");
+  EXPECT_EQ(endpoint_in("host:1"), "host:1");
+}
+
+}  // namespace
+}  // namespace quorate::server
