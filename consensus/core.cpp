@@ -166,7 +166,15 @@ bool Core::accept_envelope(const Message& message) const {
   const Configuration& own = configuration();
   // A node without a configuration is waiting to be taken in by whatever cluster calls it by its incarnation.
   if (own.members.empty()) return true;
-  return message.generation == own.generation;
+  if (message.generation == own.generation) return true;
+  // What such a node is told begins with the history of older generations, none of which it was a member of; but a
+  // member of an older generation may have what the survivor has not, and must come back with nothing (recovery.hpp).
+  const auto is_this_life = [this](const Member& member) {
+    return member.id == options_.id && member.incarnation == incarnation_;
+  };
+  const bool was_member =
+      std::ranges::any_of(own.members, is_this_life) || std::ranges::any_of(own.outgoing, is_this_life);
+  return !was_member && message.generation > own.generation && message.to_incarnation == incarnation_;
 }
 
 /// Answers to an earlier process life speak about a state that may be gone (pitfalls A4, C21).

@@ -60,6 +60,31 @@ TEST(Recovery, TheSurvivorKeepsItsLogAndLeadsAlone) {
   EXPECT_EQ(core.term(), Term{7});
 }
 
+/// The survivor, node 1 in generation 5, calls node 2 whose log so far is of generation 4.
+Core called_by_the_survivor(Incarnation incarnation, Incarnation called) {
+  Recovered recovered = log_of({command(3, 1)});
+  recovered.incarnation = incarnation;
+  CoreOptions options;
+  options.id = NodeId{2};
+  Core core(options, recovered, {{}, {}, three_voters()}, Instant{});
+  Message message{NodeId{1}, NodeId{2}, Incarnation{101}, called, Generation{5}, Term{7}, Boot{1}, {}, Heartbeat{}};
+  Effects effects;
+  core.step({Instant{}, event::Received{message}}, effects);
+  return core;
+}
+
+TEST(Recovery, ANewcomerLearnsTheHistoryOfOlderGenerations) {
+  const Incarnation fresh{999};
+  ASSERT_NE(three_voters().find(NodeId{2})->incarnation, fresh);
+  EXPECT_EQ(called_by_the_survivor(fresh, fresh).leader(), NodeId{1});
+  EXPECT_EQ(called_by_the_survivor(fresh, Incarnation{}).leader(), kNoNode) << "it is not meant for sure";
+}
+
+TEST(Recovery, AMemberOfAnOlderGenerationIsNotDrawnIntoTheNewOne) {
+  const Incarnation old = three_voters().find(NodeId{2})->incarnation;
+  EXPECT_EQ(called_by_the_survivor(old, old).leader(), kNoNode);
+}
+
 TEST(Recovery, GivesUpWhatFollowsAHoleAndSaysSo) {
   Recovered recovered = log_of({command(3, 1), command(3, 2), command(5, 3)});
   recovered.entries[1].payload = Payload::absent();
