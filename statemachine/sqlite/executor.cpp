@@ -123,13 +123,9 @@ void Executor::execute(Submission submission, Done done) {
     item->fingerprint = fingerprint(encode(submission.request).bytes());
     if (answer_repeat(submission, item->fingerprint, done)) return;
   }
-  if (queue_.size() >= options_.queue_max) {
-    return done({.end = End::kRefused, .error = "too many requests are waiting; try again later", .response = {}});
-  }
   item->request = std::move(submission.request);
   item->key = std::move(submission.idempotency_key);
   item->proof = submission.proof;
-  if (!item->key.empty()) keys_.emplace(item->key, item);
   enqueue(queue_, item, submission.deadline, std::move(done));
 }
 
@@ -196,6 +192,10 @@ void Executor::end(std::string token, TransactionEnd how, Instant deadline, Done
 
 void Executor::enqueue(std::deque<ItemPtr>& queue, const ItemPtr& item, Instant deadline, Done done) {
   if (!can_write()) return done({.end = End::kNotLeader, .error = "this node does not lead", .response = {}});
+  if (queue.size() >= options_.queue_max) {
+    return done({.end = End::kRefused, .error = "too many requests are waiting; try again later", .response = {}});
+  }
+  if (!item->key.empty()) keys_.emplace(item->key, item);
   item->deadline = deadline;
   wait(item, deadline, std::move(done));
   queue.push_back(item);

@@ -28,8 +28,8 @@ inline constexpr std::size_t kInteractiveSessionsMax = 256;
 inline constexpr std::size_t kKeyBytesMax = 256;
 /// A response that is larger is not kept for whoever repeats its request.
 inline constexpr std::size_t kKeptResponseBytesMax = 4096;
-/// Parts of one bundle: the deltas of the largest transaction, and as much again for what goes with it.
-inline constexpr std::size_t kBundlePartsMax = 2 * kDeltaPartsMax;
+/// Parts of one bundle, which may hold several transactions of the largest size.
+inline constexpr std::size_t kBundlePartsMax = 256 * kDeltaPartsMax;
 /// Pages that are handled while the page store's mutex is held once.
 inline constexpr std::size_t kPagesPerHold = 256;
 

@@ -223,6 +223,21 @@ TEST_F(ExecutorTest, DeadlinesInTheQueueAndInFlight) {
   EXPECT_EQ(leader_.executor->stats().queued, 0U);
 }
 
+TEST_F(ExecutorTest, AFullQueueRefuses) {
+  Leader leader({}, {.queue_max = 1});
+  leader.sql_jobs.is_automatic = false;
+  const auto running = leader.send("CREATE TABLE t(a)");
+  const auto queued = leader.send("INSERT INTO t VALUES(1)", "k");
+  EXPECT_EQ(leader.send("INSERT INTO t VALUES(2)", "l")->text,
+            "refused: too many requests are waiting; try again later");
+  const auto joined = leader.send("INSERT INTO t VALUES(1)", "k");
+  EXPECT_FALSE(joined->has_ended);
+  leader.sql_jobs.run_all();
+  EXPECT_EQ(joined->text, "again: 1 changed;");
+  leader.sql_jobs.is_automatic = true;
+  EXPECT_EQ(leader.run("INSERT INTO t VALUES(2)", "l"), "1 changed;") << "a refusal is no outcome";
+}
+
 TEST_F(ExecutorTest, AStatementThatRunsTooLongIsUndone) {
   leader_.tick = std::chrono::milliseconds(1);
   const auto ticket =
