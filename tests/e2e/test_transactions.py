@@ -56,7 +56,7 @@ def test_others_wait_for_a_writing_transaction(node):
 
 
 def test_a_silent_client_loses_its_transaction(cluster):
-    node = cluster.add("n1", "-transaction-idle-max", "300ms").wait_until_ready()
+    node = cluster.add("n1", "-transaction-idle-max", "1500ms").wait_until_ready()
     node.execute("CREATE TABLE t(id INTEGER PRIMARY KEY)")
     token = begin(node)
     node.execute("INSERT INTO t VALUES(1)", parameters=f"tx={token}")
