@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 
 import requests
 
@@ -105,18 +106,24 @@ class Node:
     def post(self, path, body=None, **options):
         return self.request("POST", path, json=body, **options)
 
-    def execute(self, *statements, parameters="", **options):
-        """Results of statements that are expected to succeed."""
-        response = self.post(f"/db/execute?{parameters}", list(statements), **options)
+    def patiently(self, ask):
+        """The answer, once it is one: on a machine that is short of time a leader may lose office at any moment."""
+        response, = wait_until(lambda: (got := ask()).status_code not in (503, 504) and [got], "an answer")
         assert response.status_code == 200, (response.status_code, response.text)
+        return response
+
+    def execute(self, *statements, parameters="", **options):
+        """Results of statements that are expected to succeed. The key makes it harmless to repeat them."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        response = self.patiently(
+            lambda: self.post(f"/db/execute?{parameters}", list(statements), headers=headers, **options))
         results = response.json()["results"]
         assert not any("error" in result for result in results), results
         return results
 
     def query(self, sql, parameters="", **options):
         """The rows of one statement that is expected to succeed."""
-        response = self.get(f"/db/query?{parameters}", params={"q": sql}, **options)
-        assert response.status_code == 200, (response.status_code, response.text)
+        response = self.patiently(lambda: self.get(f"/db/query?{parameters}", params={"q": sql}, **options))
         result = response.json()["results"][0]
         assert "error" not in result, result
         return result.get("values", [])
