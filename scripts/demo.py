@@ -41,11 +41,13 @@ class Node:
 
 
 class Writer(threading.Thread):
-    """Inserts numbers one after the other, each until it is acknowledged, whichever node takes it."""
+    """Inserts numbers one after the other, each until it is acknowledged, whichever node takes it. As a client does, it
+    stays with the node that has answered, and goes to the next one when that fails."""
 
     def __init__(self, nodes):
         super().__init__(daemon=True)
         self.nodes = nodes
+        self.asked = 0  # position of the node that answered last
         self.acknowledged = []  # (number, time of the acknowledgement)
         self.retries = 0
         self.stopping = threading.Event()
@@ -59,19 +61,17 @@ class Writer(threading.Thread):
     def write(self, number):
         # The same key for every attempt: the row is inserted once, however often the insertion is repeated.
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        attempt = 0
         while True:
-            node = self.nodes[attempt % len(self.nodes)]
-            attempt += 1
             try:
-                status, answer = node.ask("POST", "/db/execute?timeout=2s",
-                                          [["INSERT INTO demo(number) VALUES(?)", number]], headers)
+                status, answer = self.nodes[self.asked].ask("POST", "/db/execute?timeout=2s",
+                                                            [["INSERT INTO demo(number) VALUES(?)", number]], headers)
                 if status == 200 and "error" not in answer["results"][0]:
                     self.acknowledged.append((number, time.monotonic()))
                     return
             except (OSError, http.client.HTTPException):
                 pass
             self.retries += 1
+            self.asked = (self.asked + 1) % len(self.nodes)
             time.sleep(0.002)
 
 
