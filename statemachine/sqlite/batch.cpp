@@ -32,25 +32,13 @@ BatchRunner::BatchRunner(PageStore& store, ConnectionOptions options) : store_(s
   options_.vfs.role = ConnectionRole::kWriter;
 }
 
-void BatchRunner::interrupt() {
-  const std::lock_guard lock(mutex_);
-  if (connection_ != nullptr) connection_->interrupt();
-}
-
 SqlResult<void> BatchRunner::ensure_connection() {
-  if (connection_ != nullptr && !is_tainted_ && !connection_->is_outdated()) {
-    connection_->resume();  // an interruption is meant for what was running then
-    return {};
-  }
+  if (connection_ != nullptr && !is_tainted_ && !connection_->is_outdated()) return {};
   const std::int64_t last_rowid = connection_ == nullptr ? 0 : connection_->last_insert_rowid();
-  {
-    const std::lock_guard lock(mutex_);
-    connection_.reset();
-  }
+  connection_.reset();
   SqlResult<std::unique_ptr<Connection>> opened = Connection::open(store_, options_);
   if (!opened) return sql_fail(std::move(opened.error()));
   (*opened)->set_last_insert_rowid(last_rowid);
-  const std::lock_guard lock(mutex_);
   connection_ = std::move(*opened);
   is_tainted_ = false;
   return {};

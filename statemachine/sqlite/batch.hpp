@@ -8,12 +8,11 @@
 //
 // The connection is opened when it is first needed, and again whenever it is outdated or a request has changed it.
 //
-// Threads: one at a time, except interrupt().
+// Threads: one at a time.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -35,9 +34,6 @@ class BatchRunner {
     std::vector<SealedVersion> versions;  ///< to be proposed, in this order
   };
   Outcome run(std::span<const Request> requests);
-
-  /// Makes the statement that is running now, if there is one, fail as cancelled.
-  void interrupt();
 
  private:
   /// What is to be done with a request, or has been.
@@ -62,7 +58,6 @@ class BatchRunner {
 
   PageStore& store_;
   ConnectionOptions options_;
-  std::mutex mutex_;  ///< guards the pointer against interrupt()
   std::unique_ptr<Connection> connection_;
   bool is_tainted_ = false;  ///< a request has changed the connection itself
 };

@@ -191,10 +191,11 @@ int Connection::authorize(void* self, int code, const char* first, const char* s
 
 int Connection::on_progress(void* self) {
   auto& connection = *static_cast<Connection*>(self);
-  if (connection.is_interrupted_.load(std::memory_order_relaxed)) return 1;
-  if (!connection.deadline_ || connection.options_.now() < *connection.deadline_) return 0;
-  connection.is_timed_out_ = true;
-  return 1;
+  if (connection.deadline_ && connection.options_.now() >= *connection.deadline_) {
+    connection.is_timed_out_ = true;
+    return 1;
+  }
+  return is_raised(connection.stop_) || is_raised(connection.options_.stop) ? 1 : 0;
 }
 
 SqlError Connection::error_of(int code) {

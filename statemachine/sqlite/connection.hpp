@@ -4,7 +4,7 @@
 // Errors are values and carry SQLite's extended code. A connection whose is_outdated() has become true sees a state
 // that is no more; close it and open another one.
 //
-// Threads: one at a time, except interrupt(), which any thread may call while the connection lives.
+// Threads: one at a time. A stop flag may be raised on any other.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,12 @@ struct sqlite3_stmt;
 
 namespace quorate::sqlite {
 
+/// Raised on any thread, by whoever does not want any more what is running. Null: nobody will.
+using StopFlag = std::shared_ptr<const std::atomic<bool>>;
+[[nodiscard]] inline bool is_raised(const StopFlag& flag) {
+  return flag != nullptr && flag->load(std::memory_order_relaxed);
+}
+
 enum class ForeignKeys : std::uint8_t { kIgnored, kEnforced };
 
 struct ConnectionOptions {
@@ -39,6 +45,8 @@ struct ConnectionOptions {
   ForeignKeys foreign_keys = ForeignKeys::kIgnored;
   std::uint64_t page_cache_bytes = std::uint64_t{8} << 20;
   std::size_t statements_cached_max = 128;
+  /// Ends what runs on any of the owner's connections.
+  StopFlag stop;
   /// Shared libraries to load; the leader alone executes, so that replicas need them only for reading.
   std::vector<std::string> extensions;
 };
@@ -111,14 +119,13 @@ class Connection {
   SqlResult<void> run(std::string_view sql);
 
   /// Replaces the whole database by what `source` has open, in one transaction of its own. The pages must be of the
-  /// same size, unless the database is empty; a deadline and interrupt() count.
+  /// same size, unless the database is empty; the deadline and the stop flag count.
   SqlResult<void> replace_by(sqlite3* source);
 
   /// Statements that run beyond this instant fail as timed out; nullopt: no limit.
   void set_deadline(std::optional<Instant> deadline) { deadline_ = deadline; }
-  /// Makes the statement that is running fail as cancelled, and all that follow until resume().
-  void interrupt() { is_interrupted_.store(true, std::memory_order_relaxed); }
-  void resume() { is_interrupted_.store(false, std::memory_order_relaxed); }
+  /// Statements fail as cancelled while this flag is up, or the one of the options; the one that is running included.
+  void set_stop_flag(StopFlag flag) { stop_ = std::move(flag); }
 
   [[nodiscard]] bool in_transaction() const;
   /// Holds the write slot.
@@ -148,7 +155,7 @@ class Connection {
   sqlite3* database_ = nullptr;
   StatementCache cache_;
   std::optional<Instant> deadline_;
-  std::atomic<bool> is_interrupted_ = false;
+  StopFlag stop_;
   bool is_timed_out_ = false;
   StatementTraits* preparing_ = nullptr;  ///< of the statement that is being prepared
   std::optional<std::string> refusal_;

@@ -99,11 +99,9 @@ std::optional<End> refusal_of(const Response& response) {
 }  // namespace
 
 Executor::Executor(SqliteMachine& machine, ExecutorOptions options, JobRunner sql_jobs, Propose propose)
-    : machine_(machine),
-      options_(std::move(options)),
-      sql_jobs_(std::move(sql_jobs)),
-      propose_(std::move(propose)),
-      engine_(std::make_shared<Engine>(machine.store(), options_)) {
+    : machine_(machine), options_(std::move(options)), sql_jobs_(std::move(sql_jobs)), propose_(std::move(propose)) {
+  options_.connection.stop = stop_;
+  engine_ = std::make_shared<Engine>(machine.store(), options_);
   machine_.on_epoch([this](Epoch epoch) { epoch_changed(epoch); });
   epoch_changed(machine.epoch());
 }
@@ -258,6 +256,7 @@ void Executor::start(std::vector<ItemPtr> items) {
   job->abandoned = std::exchange(abandoned_, {});
   are_chores_due_ = false;
   is_running_ = true;
+  stop_->store(false, std::memory_order_relaxed);
   stats_.requests += job->items.size();
   if (!job->items.empty()) ++stats_.batches;
   sql_jobs_([engine = engine_, job] { engine->run(*job); },
@@ -495,7 +494,7 @@ void Executor::end_epoch() {
   next_bundle_ = 0;
   is_slot_held_ = false;
   are_chores_due_ = true;
-  if (is_running_) engine_->batches.interrupt();
+  stop_->store(true, std::memory_order_relaxed);
   for (const Outgoing& part : std::exchange(outgoing_, {})) settle(part.bundle, End::kNotLeader, {});
   std::deque<ItemPtr> waiting = std::exchange(queue_, {});
   std::ranges::move(std::exchange(session_queue_, {}), std::back_inserter(waiting));

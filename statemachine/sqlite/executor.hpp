@@ -9,7 +9,8 @@
 //
 // How a request ends is certain, or said to be unknown: what is still in the queue when the leadership is lost, or its
 // deadline passes, had no effect; what has been proposed ends as its entry does; what is proposed and not confirmed by
-// its deadline is unknown. A statement that is running at its deadline is interrupted, and undone.
+// its deadline is unknown. A statement that is running at its deadline, when the stop flag of its request goes up, or
+// when the leadership is lost is interrupted, and undone.
 //
 // A request with a key takes effect once: one that is repeated while the first is under way waits for it, and one that
 // is repeated later gets the answer that was kept.
@@ -19,6 +20,7 @@
 // dropped.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -175,6 +177,7 @@ class Executor {
   JobRunner sql_jobs_;
   Propose propose_;
   std::shared_ptr<Engine> engine_;  ///< shared with the job that is running
+  std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);  ///< ... which it ends
 
   Epoch epoch_;
   Epoch next_epoch_;                     ///< begins when the job of an earlier one has ended

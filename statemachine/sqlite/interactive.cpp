@@ -41,7 +41,9 @@ InteractiveSessions::Outcome InteractiveSessions::run(InteractiveToken token, co
     return outcome;
   }
   Session& session = found->second;
+  const bool was_in_transaction = session.connection->in_transaction();
   RequestRunner runner(*session.connection, request, options_.connection.now);
+  runner.end_by(session.transaction_begun.value_or(begin) + options_.transaction_max);
   runner.run_alone(outcome.response, OpenEnd::kKeep);
   outcome.response.depends_on = session.connection->vfs().newest_seen();
   outcome.versions = session.connection->vfs().take_sealed();
@@ -52,7 +54,8 @@ InteractiveSessions::Outcome InteractiveSessions::run(InteractiveToken token, co
   } else if (!session.transaction_begun) {
     session.transaction_begun = begin;
   }
-  if (session.connection->is_outdated()) sessions_.erase(found);
+  const bool is_cut_off = was_in_transaction && !session.connection->in_transaction() && has_error(outcome.response);
+  if (is_cut_off || session.connection->is_outdated()) sessions_.erase(found);
   return outcome;
 }
 

@@ -3,7 +3,9 @@
 // databases, and sees the newest version, speculation included, as of its transaction's begin.
 //
 // A session is limited in time: it ends when the client is silent for too long, and when a transaction stays open for
-// too long; whatever was open is rolled back. All of them end with the leadership.
+// too long, for which a statement that is running is interrupted; whatever was open is rolled back. All of them end
+// with the leadership. A request whose failure rolls the transaction back (OR ROLLBACK, an interruption, a full disk)
+// ends its session too: what the client sends next was meant for that transaction, and must not take effect by itself.
 //
 // There is one write slot. While a session is_writing(), nothing else can write; the owner holds other writers back.
 //

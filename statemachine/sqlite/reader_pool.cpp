@@ -42,7 +42,7 @@ void ReaderPool::give_back(std::unique_ptr<Connection> connection) {
   roll_back(*connection);
   if (connection->is_outdated()) return;
   connection->set_deadline(std::nullopt);
-  connection->resume();
+  connection->set_stop_flag(nullptr);
   const std::lock_guard lock(mutex_);
   if (idle_.size() < idle_max_) idle_.push_back(std::move(connection));
 }

@@ -43,6 +43,8 @@ struct Request {
   Atomicity atomicity = Atomicity::kEach;
   /// For the whole request, once it has begun to run; nullopt: no limit.
   std::optional<Duration> time_max;
+  /// Ends it as cancelled, at the latest before its next statement. No part of what is asked.
+  StopFlag stop;
   /// Rows and what describes them, in memory; beyond it the statement fails and is undone.
   std::size_t result_bytes_max = std::size_t{64} << 20;
 };

@@ -30,13 +30,19 @@ void roll_back(Connection& connection) {
 }
 
 void RequestRunner::run_statements(Response& response, Company company) {
-  connection_.resume();
-  if (request_.time_max) connection_.set_deadline(now_() + *request_.time_max);
+  if (request_.time_max) latest_ = std::min(latest_, now_() + *request_.time_max);
+  if (latest_ != Instant::max()) connection_.set_deadline(latest_);
+  connection_.set_stop_flag(request_.stop);
   const bool is_transaction = request_.atomicity == Atomicity::kTransaction;
   const bool was_in_transaction = connection_.in_transaction();
   StatementRunner runner(connection_, request_.kind, company, request_.result_bytes_max);
   for (const SqlStatement& statement : request_.statements) {
     const Instant begin = now_();
+    if (is_raised(request_.stop)) {
+      response.results.emplace_back();
+      fail_at_end(response, {SqlErrorKind::kCancelled, SQLITE_INTERRUPT, "the request was cancelled"});
+      break;
+    }
     std::optional<StatementResult> result = runner.run(statement);
     if (!result) continue;
     result->elapsed = now_() - begin;
@@ -51,7 +57,7 @@ void RequestRunner::run_statements(Response& response, Company company) {
   needs_to_be_alone_ = runner.needs_to_be_alone();
   has_changed_connection_ = runner.has_changed_connection();
   connection_.set_deadline(std::nullopt);
-  connection_.resume();
+  connection_.set_stop_flag(nullptr);
 }
 
 void RequestRunner::run_shared(Response& response) { run_statements(response, Company::kShared); }

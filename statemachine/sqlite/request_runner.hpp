@@ -24,6 +24,9 @@ class RequestRunner {
   RequestRunner(Connection& connection, const Request& request, const std::function<Instant()>& now)
       : connection_(connection), request_(request), now_(now) {}
 
+  /// However much time the request itself allows.
+  void end_by(Instant latest) { latest_ = latest; }
+
   /// In the transaction that is open: some part of the requests of others. The caller looks after the outcome.
   void run_shared(Response& response);
   /// The connection belongs to the request while it runs, and maybe longer.
@@ -39,6 +42,7 @@ class RequestRunner {
   Connection& connection_;
   const Request& request_;
   const std::function<Instant()>& now_;
+  Instant latest_ = Instant::max();
   bool needs_to_be_alone_ = false;
   bool has_changed_connection_ = false;
 };

@@ -270,6 +270,31 @@ TEST_F(BatchTest, ARunawayStatementEndsAtItsTimeLimitAndAlone) {
   EXPECT_EQ(read("SELECT b FROM t ORDER BY a"), "'one';'two'");
 }
 
+TEST_F(BatchTest, ACancelledRequestEndsWhereItIsAndAlone) {
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  int looks = 0;
+  ConnectionOptions watched = options(store_);
+  watched.now = [&] {
+    if (++looks == 10) *stop = true;
+    return store_.now;
+  };
+  BatchRunner runner(*store_, watched);
+  Request endless = execute({"INSERT INTO t(b) VALUES('before')",
+                             "INSERT INTO t(b) WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) "
+                             "SELECT x FROM n",
+                             "INSERT INTO t(b) VALUES('after')"});
+  endless.time_max = std::chrono::hours(1);
+  endless.stop = stop;
+  const std::vector<Request> requests{execute({"INSERT INTO t(b) VALUES('one')"}), endless,
+                                      execute({"INSERT INTO t(b) VALUES('two')"})};
+  const BatchRunner::Outcome outcome = runner.run(requests);
+  for (const SealedVersion& version : outcome.versions) store_->commit(version.name, store_.store().next_entry());
+  EXPECT_EQ(text_of(outcome.responses[0]), "+1/1");
+  EXPECT_EQ(outcome.responses[1].results.back().error.kind, SqlErrorKind::kCancelled);
+  EXPECT_EQ(text_of(outcome.responses[2]), "+2/1");
+  EXPECT_EQ(read("SELECT b FROM t ORDER BY a"), "'one';'two'") << "nothing of what was cancelled";
+}
+
 TEST_F(BatchTest, SettingsAndAttachmentsLastAsLongAsTheirRequest) {
   EXPECT_EQ(run(mixed({"PRAGMA foreign_keys=ON", "PRAGMA foreign_keys"})), "+0/0 | rows: 1");
   EXPECT_EQ(run(mixed({"PRAGMA foreign_keys"})), "rows: 0");

@@ -1,7 +1,9 @@
 // The leader's way of a request: batches, withheld answers, certain ends, exactly once, interactive transactions.
 #include "statemachine/sqlite/executor.hpp"
 
+#include <atomic>
 #include <map>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -249,6 +251,83 @@ TEST_F(ExecutorTest, AStatementThatRunsTooLongIsUndone) {
   EXPECT_NE(ticket->text.find("error"), std::string::npos) << ticket->text;
   EXPECT_EQ(count(), "0");
   EXPECT_EQ(leader_.replica->outcomes().find("k"), nullptr) << "it may be tried again";
+}
+
+/// Runs until it is told not to; looks at the clock all the while.
+const char* const kEndless =
+    "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+
+/// A job at work on a thread of its own, as in a server, with a statement that does not end by itself.
+class RunawayTest : public ExecutorTest {
+ protected:
+  RunawayTest() { leader_.sql_jobs.is_automatic = false; }
+  ~RunawayTest() override { EXPECT_FALSE(worker_.joinable()) << "it was never told to stop"; }
+
+  /// Returns once the statement is running.
+  void run_away() {
+    leader_.on_look = [this] { ++looks_; };
+    worker_ = std::thread([this] { leader_.sql_jobs.work(); });
+    while (looks_ < 20) std::this_thread::yield();
+  }
+  /// Returns once it has ended.
+  void join() {
+    worker_.join();
+    leader_.on_look = nullptr;
+    leader_.sql_jobs.is_automatic = true;
+    leader_.sql_jobs.run_all();
+  }
+  [[nodiscard]] Instant later() const { return leader_.now + std::chrono::hours(1); }
+
+  std::atomic<int> looks_ = 0;
+  std::thread worker_;
+};
+
+TEST_F(RunawayTest, EndsWithTheLeadership) {
+  const auto running = leader_.send({.request = Leader::request_of(kEndless), .deadline = later()});
+  run_away();
+  const auto waiting = leader_.send("INSERT INTO t VALUES(1)");
+  leader_.log.lose_leadership(0);
+  EXPECT_EQ(waiting->text, "not leader");
+  join();
+  EXPECT_EQ(running->text, "not leader");
+  leader_.log.begin_epoch();
+  EXPECT_EQ(leader_.run("INSERT INTO t VALUES(2)"), "1 changed;") << "the flag is down again";
+  EXPECT_EQ(count(), "1");
+}
+
+TEST_F(RunawayTest, OfASessionEndsWithTheLeadership) {
+  leader_.sql_jobs.is_automatic = true;
+  const std::string token = begin();
+  EXPECT_EQ(in(token, "INSERT INTO t VALUES(1)")->text, "1 changed;");
+  leader_.sql_jobs.is_automatic = false;
+  const auto running = in(token, kEndless, later());
+  run_away();
+  leader_.log.lose_leadership(0);
+  join();
+  EXPECT_EQ(running->text, "not leader");
+  leader_.log.begin_epoch();
+  EXPECT_EQ(in(token, "COMMIT")->execution.end, Execution::End::kInvalid);
+  EXPECT_EQ(leader_.run("INSERT INTO t VALUES(2)"), "1 changed;");
+  EXPECT_EQ(count(), "1");
+}
+
+TEST_F(RunawayTest, EndsWhenItsClientIsGoneAndHarmsNobody) {
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  Request endless = Leader::request_of(kEndless);
+  endless.stop = gone;
+  const auto running = leader_.send({.request = endless, .idempotency_key = "k", .deadline = later()});
+  run_away();
+  Request queued = Leader::request_of("INSERT INTO t VALUES(1)");
+  queued.stop = gone;
+  const auto never_run = leader_.send({.request = queued});
+  const auto neighbour = leader_.send("INSERT INTO t VALUES(2)");
+  *gone = true;
+  join();
+  EXPECT_EQ(running->text, "error: interrupted;");
+  EXPECT_EQ(never_run->text, "error: the request was cancelled;");
+  EXPECT_EQ(neighbour->text, "1 changed;");
+  EXPECT_EQ(count(), "1");
+  EXPECT_EQ(leader_.replica->outcomes().find("k"), nullptr) << "it may be sent again";
 }
 
 TEST_F(ExecutorTest, BackPressureHoldsPartsAndBatchesBack) {

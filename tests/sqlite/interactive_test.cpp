@@ -43,7 +43,7 @@ class InteractiveTest : public ::testing::Test {
   ConnectionOptions connection_options() {
     ConnectionOptions options;
     options.vfs.unix_time_ms = [] { return std::int64_t{0}; };
-    options.now = [this] { return store_.now; };
+    options.now = [this] { return store_.now += tick_; };
     return options;
   }
   std::string run(InteractiveToken token, std::vector<std::string> statements, Atomicity atomicity = Atomicity::kEach) {
@@ -58,6 +58,7 @@ class InteractiveTest : public ::testing::Test {
   Random random_{1};
   InteractiveSessions sessions_{*store_, options()};
   std::size_t sealed_ = 0;
+  Duration tick_{};  ///< that the clock advances whenever it is read
 };
 
 TEST_F(InteractiveTest, ATransactionSpansRequests) {
@@ -121,6 +122,29 @@ TEST_F(InteractiveTest, ATransactionDoesNotStayOpenForEver) {
   store_.now += std::chrono::seconds(5);
   sessions_.expire(store_.now);
   EXPECT_EQ(sessions_.size(), 0U);
+  EXPECT_EQ(read("SELECT count(*) FROM t"), "0");
+}
+
+TEST_F(InteractiveTest, AStatementDoesNotKeepATransactionOpenBeyondItsTime) {
+  const InteractiveToken token = *sessions_.open();
+  run(token, {"BEGIN", "INSERT INTO t VALUES(1)"});
+  tick_ = std::chrono::seconds(1);
+  EXPECT_EQ(run(token, {"INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                        "SELECT i FROM n"}),
+            "error: the statement ran into its time limit");
+  EXPECT_EQ(sessions_.size(), 0U);
+  EXPECT_FALSE(sessions_.is_writing());
+  EXPECT_EQ(read("SELECT count(*) FROM t"), "0");
+}
+
+TEST_F(InteractiveTest, WhatWasMeantForATransactionThatFailedHasNoEffect) {
+  store_.execute(*store_.connect(ConnectionRole::kWriter), "CREATE UNIQUE INDEX i ON t(a)");
+  const InteractiveToken token = *sessions_.open();
+  EXPECT_EQ(run(token, {"BEGIN", "INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(1)"}),
+            "error: UNIQUE constraint failed: t.a");
+  EXPECT_EQ(run(token, {"INSERT INTO t VALUES(2)"}), "") << "the statement failed, the transaction goes on";
+  EXPECT_EQ(run(token, {"INSERT OR ROLLBACK INTO t VALUES(1)"}), "error: UNIQUE constraint failed: t.a");
+  EXPECT_EQ(run(token, {"INSERT INTO t VALUES(3)"}).substr(0, 24), "failed: no such session:");
   EXPECT_EQ(read("SELECT count(*) FROM t"), "0");
 }
 

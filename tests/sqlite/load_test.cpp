@@ -215,11 +215,11 @@ TEST_F(LoadTest, RefusesWhatIsTooLarge) {
 TEST_F(LoadTest, CanBeInterrupted) {
   const std::unique_ptr<Load> load = collected(made_by_stock(""));
   ASSERT_TRUE(load->verify().has_value());
-  writer_->interrupt();
+  writer_->set_stop_flag(std::make_shared<std::atomic<bool>>(true));
   const SqlResult<void> replaced = load->replace(*writer_);
   ASSERT_FALSE(replaced.has_value());
   EXPECT_EQ(replaced.error().kind, SqlErrorKind::kCancelled);
-  writer_->resume();
+  writer_->set_stop_flag(nullptr);
   EXPECT_EQ(query(*writer_, "SELECT * FROM old"), "1;2");
   EXPECT_TRUE(load->replace(*writer_).has_value());
 }

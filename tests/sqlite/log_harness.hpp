@@ -201,7 +201,10 @@ class Leader {
  public:
   explicit Leader(PageStoreOptions pages = {}, ExecutorOptions options = {}) : replica(NodeId{1}, std::move(pages)) {
     options.connection.vfs.unix_time_ms = [this] { return unix_time_ms; };
-    options.connection.now = [this] { return now += tick; };
+    options.connection.now = [this] {
+      if (on_look) on_look();
+      return now += tick;
+    };
     options.random = [this] { return random.next(); };
     executor = std::make_unique<Executor>(*replica, std::move(options), sql_jobs.runner(), log.propose());
     log.begin_epoch();
@@ -264,7 +267,8 @@ class Leader {
 
   Random random{7};
   Instant now{};
-  Duration tick{};  ///< that the clock advances whenever it is read
+  Duration tick{};                ///< that the clock advances whenever it is read
+  std::function<void()> on_look;  ///< called then
   std::int64_t unix_time_ms = 1'700'000'000'000;
   Replica replica;
   FakeLog log{replica};

@@ -2,7 +2,7 @@
 // they become. Part of executor.cpp; nobody else's business.
 //
 // Threads: an Item's request and everything of a Job belong to the SQL thread while the job runs, everything else to
-// the strand. The Engine belongs to the SQL thread, but for BatchRunner::interrupt().
+// the strand. The Engine belongs to the SQL thread.
 #pragma once
 
 #include <memory>
@@ -69,7 +69,7 @@ struct Executor::Bundle {
   bool is_settled = false;
 };
 
-/// What jobs work with. Nobody else touches it, but for interrupt().
+/// What jobs work with. Nobody else touches it.
 struct Executor::Engine {
   Engine(PageStore& store, const ExecutorOptions& options)
       : batches(store, options.connection),
