@@ -1,20 +1,25 @@
 // SQLite on the page store, with SQLite as it comes beside it in the same run: the machine's mood changes from one run
 // to the next, their ratio does not.
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
 
+#include "bench/scratch_directory.hpp"
+#include "consensus/configuration_codec.hpp"
 #include "consensus/random.hpp"
 #include "consensus/storage/posix_files.hpp"
 #include "statemachine/sqlite/connection.hpp"
+#include "statemachine/sqlite/executor.hpp"
 #include "statemachine/sqlite/fold.hpp"
+#include "statemachine/sqlite/machine.hpp"
 #include "statemachine/sqlite/page_store.hpp"
 
 namespace quorate::sqlite {
@@ -26,21 +31,7 @@ const char* const kSelect = "SELECT v FROM t WHERE id = ?";
 constexpr std::size_t kRowBytes = 128;
 constexpr std::int64_t kKeys = 1'000'000;
 
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "quorate-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create " + pattern);
-    path_ = pattern;
-  }
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  [[nodiscard]] std::string path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using bench::ScratchDirectory;
 
 /// Text without a pattern that compression could find.
 std::string random_text(Random& random) {
@@ -188,6 +179,91 @@ void InsertOurs(benchmark::State& state) {
       static_cast<double>(ours.entry_bytes) / static_cast<double>(state.iterations() * batch);
 }
 BENCHMARK(InsertOurs)->Arg(1)->Arg(64);
+
+/// The leader's way from a request to its answer, with a log that commits at once: everything but the engine.
+class Executed {
+ public:
+  Executed() : files_(checked(storage::PosixFiles::below(directory_.path()))) {
+    machine_ = checked(SqliteMachine::open(storage::AnyFileSystem(files_), {.self = NodeId{1}}, jobs()));
+    ExecutorOptions options;
+    options.connection.vfs.unix_time_ms = [] { return std::int64_t{0}; };
+    options.connection.now = [] { return Instant{}; };
+    options.random = [] { return std::uint64_t{1}; };
+    executor_ = std::make_unique<Executor>(*machine_, std::move(options), jobs(), proposer());
+    apply(EntryKind::kConfiguration, encode(Configuration{.members = {{.id = NodeId{1}}}}));
+    machine_->epoch_changed(Epoch{1});
+    send(kSchema, {});
+    run();
+  }
+
+  void send(const char* sql, std::vector<Value> parameters) {
+    Submission submission;
+    submission.request.statements.push_back({sql, std::move(parameters)});
+    executor_->execute(std::move(submission), [this](const Execution& execution) {
+      if (execution.end != Execution::End::kDone) throw std::runtime_error(execution.error);
+      ++answers;
+    });
+  }
+  /// Until everything is answered.
+  void run() {
+    while (!jobs_.empty()) {
+      jobs_.front().first();
+      const std::function<void()> done = std::move(jobs_.front().second);
+      jobs_.pop_front();
+      done();
+    }
+    if (!machine_->checkpoint_wanted()) return;
+    machine_->checkpoint(machine_->context(), [](Result<CheckpointContext> done) { checked(std::move(done)); });
+    run();
+  }
+
+  std::size_t entry_bytes = 0;
+  std::size_t answers = 0;
+
+ private:
+  JobRunner jobs() {
+    return [this](std::function<void()> job, std::function<void()> done) {
+      jobs_.emplace_back(std::move(job), std::move(done));
+    };
+  }
+  Executor::Propose proposer() {
+    return [this](Payload payload, Epoch epoch, std::uint64_t sequence, const ProposalCallback& done) {
+      entry_bytes += payload.size();
+      machine_->appended(epoch, sequence, {Term{1}, last_ + 1});
+      apply(EntryKind::kCommand, std::move(payload));
+      done({Outcome::kCommitted, Refusal::kNone, {Term{1}, last_}, {}});
+    };
+  }
+  void apply(EntryKind kind, Payload payload) {
+    ++last_;
+    checked(machine_->apply({Term{1}, last_, kind, LogTime{last_.value}, std::move(payload)}));
+  }
+
+  ScratchDirectory directory_;
+  storage::PosixFiles files_;
+  std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
+  std::unique_ptr<SqliteMachine> machine_;
+  std::unique_ptr<Executor> executor_;
+  Index last_;
+};
+
+/// One request alone, or so many at once: the first runs by itself, all others together.
+void InsertThroughExecutor(benchmark::State& state) {
+  Executed executed;
+  Random random(1);
+  const auto batch = state.range(0);
+  executed.entry_bytes = 0;
+  for (auto _ : state) {
+    for (std::int64_t i = 0; i < batch; ++i) {
+      executed.send(kInsert, {static_cast<std::int64_t>(random.below(kKeys)), random_text(random)});
+    }
+    executed.run();
+  }
+  state.SetItemsProcessed(state.iterations() * batch);
+  state.counters["entry_bytes_per_row"] =
+      static_cast<double>(executed.entry_bytes) / static_cast<double>(state.iterations() * batch);
+}
+BENCHMARK(InsertThroughExecutor)->Arg(1)->Arg(65);
 
 // --- Reading ---
 

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -15,6 +13,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/scratch_directory.hpp"
 #include "consensus/limits.hpp"
 #include "consensus/random.hpp"
 #include "consensus/storage/posix_files.hpp"
@@ -33,21 +32,7 @@ constexpr std::uint64_t kGigabytePages = (std::uint64_t{1} << 30) / kPageBytes;
 /// What one transaction changes of a page: a few bytes here and there.
 constexpr int kWordsChanged = 8;
 
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "quorate-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create " + pattern);
-    path_ = pattern;
-  }
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  [[nodiscard]] std::string path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using bench::ScratchDirectory;
 
 template <class T>
 T checked(Result<T> result) {

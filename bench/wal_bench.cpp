@@ -7,13 +7,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "bench/scratch_directory.hpp"
 #include "consensus/storage/posix_files.hpp"
 #include "consensus/storage/wal.hpp"
 
@@ -26,20 +26,6 @@ constexpr int kGroupsPerRound = 50;
 constexpr std::uint64_t kBareFileBytes = std::uint64_t{64} << 20;
 
 using PosixWal = Wal<PosixFiles>;
-
-class Scratch {
- public:
-  Scratch() : path_((std::filesystem::temp_directory_path() / "quorate-bench-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 /// A benchmark has no use for a disk that fails.
 template <class T>
@@ -70,7 +56,7 @@ double seconds_for(Action&& action) {
 }
 
 void append_groups_against_bare_writes(benchmark::State& state) {
-  const Scratch scratch;
+  const bench::ScratchDirectory scratch;
   auto files = must(PosixFiles::below(scratch.path()));
   auto wal = std::move(must(PosixWal::open(files, options())).wal);
   must(wal.append({.hard_state = HardState{Term{1}, {}, {}}}));
@@ -118,7 +104,7 @@ BENCHMARK(append_groups_against_bare_writes)->UseManualTime()->Iterations(40)->U
 void recover_one_gibibyte(benchmark::State& state) {
   constexpr std::uint64_t kLogBytes = std::uint64_t{1} << 30;
   constexpr std::uint64_t kRecordsPerBulkGroup = 2048;
-  const Scratch scratch;
+  const bench::ScratchDirectory scratch;
   {
     auto files = must(PosixFiles::below(scratch.path()));
     auto wal = std::move(must(PosixWal::open(files, options())).wal);

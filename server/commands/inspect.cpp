@@ -51,15 +51,6 @@ std::array<std::size_t, 3> count_kinds(const std::vector<Entry>& entries) {
   return counts;
 }
 
-const char* name_of(MemberKind kind) {
-  switch (kind) {
-    case MemberKind::kVoter: return "voter";
-    case MemberKind::kLearner: return "read replica";
-    case MemberKind::kWitness: return "witness";
-  }
-  return "?";
-}
-
 std::string describe(LogId id) { return fmt::format("entry {} of term {}", id.index.value, id.term.value); }
 
 // --- For people ---
@@ -103,7 +94,7 @@ void print_members(const NodeReading& reading, NodeId self, std::ostream& out) {
                                                   reading.configuration_index.value));
   const auto print = [&](const Member& member, std::string_view remark) {
     row(out, "",
-        fmt::format("{:<12} {:<12} {}{}{}", server::name_in(member.address), name_of(member.kind),
+        fmt::format("{:<12} {:<12} {}{}{}", server::name_in(member.address), server::name_of(member.kind),
                     server::endpoint_in(member.address), member.id == self ? "  (this node)" : "", remark));
   };
   for (const Member& member : configuration.members) print(member, "");
@@ -192,7 +183,7 @@ void write_members(JsonWriter& json, std::string_view key, const std::vector<Mem
     json.key("name").string(server::name_in(member.address));
     json.key("id").string(std::to_string(member.id.value));
     json.key("incarnation").string(std::to_string(member.incarnation.value));
-    json.key("kind").string(name_of(member.kind));
+    json.key("kind").string(server::name_of(member.kind));
     json.key("address").string(server::endpoint_in(member.address));
     json.end_object();
   }

@@ -8,21 +8,13 @@
 
 #include "consensus/configuration_codec.hpp"
 #include "server/member_address.hpp"
+#include "server/offline/node_reading.hpp"
 #include "statemachine/sqlite/command.hpp"
 #include "statemachine/sqlite/delta.hpp"
 
 namespace quorate::server {
 
 namespace {
-
-const char* name_of(MemberKind kind) {
-  switch (kind) {
-    case MemberKind::kVoter: return "voter";
-    case MemberKind::kLearner: return "learner";
-    case MemberKind::kWitness: return "witness";
-  }
-  return "?";
-}
 
 std::string describe_configuration(std::span<const std::byte> bytes) {
   const auto configuration = decode_configuration(bytes);

@@ -47,6 +47,15 @@ Result<NodeReading> read_node(const StoppedNode& node, ShadowFiles& files, stora
   return reading;
 }
 
+const char* name_of(MemberKind kind) {
+  switch (kind) {
+    case MemberKind::kVoter: return "voter";
+    case MemberKind::kLearner: return "read replica";
+    case MemberKind::kWitness: return "witness";
+  }
+  return "?";
+}
+
 std::string name_of(NodeId node, const Configuration& configuration) {
   const Member* member = configuration.find(node);
   return member != nullptr && !member->address.empty() ? name_in(member->address) : fmt::format("node {}", node.value);

@@ -33,6 +33,8 @@ struct NodeReading {
 /// Fails if the log or the superblocks cannot be understood at all. `files` is the node's shadow.
 [[nodiscard]] Result<NodeReading> read_node(const StoppedNode& node, ShadowFiles& files, storage::ScanDepth depth);
 
+/// As operators call it: "voter", "read replica", "witness".
+[[nodiscard]] const char* name_of(MemberKind kind);
 /// "n2" or, if it is not among the members, "node 17".
 [[nodiscard]] std::string name_of(NodeId node, const Configuration& configuration);
 
