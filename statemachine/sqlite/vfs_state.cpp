@@ -12,6 +12,7 @@ namespace quorate::sqlite::detail {
 namespace {
 
 // Offsets within page 1, from SQLite's file format (big-endian numbers).
+constexpr std::size_t kPageSizeAt = 16;
 constexpr std::size_t kChangeCounterAt = 24;
 constexpr std::size_t kPageCountAt = 28;
 
@@ -78,6 +79,11 @@ void Transaction::leave_writing(const std::string& database) {
 }
 
 int Transaction::commit(std::span<DatabaseFile* const> files) {
+  for (const DatabaseFile* file : files) {
+    if (file->keeps_page_size()) continue;
+    return failed({ErrorKind::kInvalidArgument, "a database keeps the page size that it was created with"},
+                  SQLITE_IOERR_WRITE);
+  }
   std::vector<DatabaseWrite> writes;
   writes.reserve(files.size());
   for (DatabaseFile* file : files) writes.push_back(file->take_write());
@@ -252,6 +258,12 @@ bool DatabaseFile::is_commit() {
       transaction_.store.read(transaction_.pin(), record_->id, PageNumber{1}, kChangeCounterAt, before);
   // If it cannot be read, sealing will fail for the same reason and say so.
   return !read || big_endian_at(before, 0) != big_endian_at(first->second.bytes(), kChangeCounterAt);
+}
+
+bool DatabaseFile::keeps_page_size() const {
+  // Two bytes, in which 65536 is 1.
+  const std::uint32_t size = big_endian_at(changed_.at(PageNumber{1}).bytes(), kPageSizeAt) >> 16;
+  return (size == 1 ? kPageBytesMax : size) == page_size_->bytes();
 }
 
 DatabaseWrite DatabaseFile::take_write() {

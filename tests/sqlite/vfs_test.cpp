@@ -1,6 +1,7 @@
 #include "statemachine/sqlite/vfs.hpp"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "tests/sqlite/sql_harness.hpp"
 
@@ -123,6 +124,23 @@ TEST_F(VfsTest, ShrinksByVacuumAndAutoVacuum) {
   EXPECT_EQ(store_.execute(*connection, "VACUUM"), "");
   EXPECT_LT(pages(), 10);
   EXPECT_EQ(query(*reader(), "PRAGMA integrity_check"), "'ok'");
+}
+
+/// What pragma_rules.hpp keeps from clients: a VACUUM that gives the database another page size.
+TEST_F(VfsTest, ADatabaseKeepsThePageSizeThatItWasCreatedWith) {
+  const auto connection = writer();
+  store_.execute(*connection, "CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(9000))");
+  for (const char* size : {"1024", "16384"}) {
+    Vfs vfs(*store_, {.role = ConnectionRole::kWriter, .unix_time_ms = [] { return std::int64_t{0}; }});
+    sqlite3* raw = nullptr;
+    ASSERT_EQ(sqlite3_open_v2("main", &raw, SQLITE_OPEN_READWRITE, vfs.name().c_str()), SQLITE_OK);
+    const std::string sql = fmt::format("PRAGMA page_size={}; VACUUM", size);
+    EXPECT_EQ(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_IOERR);
+    EXPECT_NE(vfs.take_error().value_or(Error{}).message.find("page size"), std::string::npos);
+    EXPECT_TRUE(vfs.take_sealed().empty());
+    sqlite3_close(raw);
+    EXPECT_EQ(query(*reader(), "PRAGMA integrity_check; SELECT length(a) FROM t"), "'ok';9000");
+  }
 }
 
 TEST_F(VfsTest, CommitsAttachedDatabasesAsOneVersion) {

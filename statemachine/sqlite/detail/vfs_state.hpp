@@ -86,6 +86,8 @@ class DatabaseFile {
 
   /// Whether what was written ends in a commit, judged by page 1.
   [[nodiscard]] bool is_commit();
+  /// Whether what is to be committed says of itself that its pages have the size that they have.
+  [[nodiscard]] bool keeps_page_size() const;
   [[nodiscard]] DatabaseWrite take_write();
   /// What was written is the state now.
   void mark_committed();
