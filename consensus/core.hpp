@@ -266,6 +266,7 @@ class Core {
   void on(const Message&, SnapshotChunk&, Output&);
   void on(const Message&, SnapshotProgress&, Output&);
   void offer_snapshot(NodeId peer, Progress&, Output&);
+  void retry_snapshot(NodeId peer, Progress&, Output&);
   void read_more(NodeId peer, Progress&, Output&);
   void close_transfer(NodeId peer, Progress&, Output&);
   void tell_snapshot_progress(Output&);

@@ -85,6 +85,8 @@ class Fingerprint {
     add_if(progress.snapshot.id);
     add(progress.snapshot.acknowledged);
     add(progress.snapshot.next_read);
+    add(progress.snapshot.is_probing);
+    add(progress.snapshot.patience.count());
   }
   void add(const FollowerState& follower) { add(follower.leader); }
   void add(const PreCandidateState& candidate) { add_all(candidate.granted); }

@@ -35,6 +35,8 @@ struct SnapshotTransfer {
   bool reading = false;                ///< one read at a time
   bool read_to_end = false;
   Instant last_progress;
+  bool is_probing = false;  ///< sends one chunk at a time, since what was sent before was not answered in time
+  Duration patience{};      ///< how long an answer may take at least; longer at every retry, shorter at every answer
 
   friend bool operator==(const SnapshotTransfer&, const SnapshotTransfer&) = default;
 };

@@ -117,6 +117,8 @@ Progress* Core::contact(const Message& message) {
     }
     progress.boot = message.boot;
   }
+  // It was away, or the link was: what it did not answer meanwhile says nothing about how fast they are.
+  if (now_ - progress.last_contact > options_.election_timeout) progress.snapshot.patience = Duration{};
   progress.last_contact = now_;
   return &progress;
 }
@@ -205,8 +207,7 @@ Duration Core::retry_after(const Progress& progress) const {
 void Core::retry_lost(Output& out) {
   for (auto& [peer, progress] : std::get<LeaderState>(role_).progress) {
     if (progress.state == Progress::State::kSnapshot) {
-      if (now_ - progress.snapshot.last_progress < retry_after(progress)) continue;
-      offer_snapshot(peer, progress, out);
+      retry_snapshot(peer, progress, out);
       continue;
     }
     if (const auto oldest = progress.oldest_in_flight(); oldest && now_ - *oldest >= retry_after(progress)) {

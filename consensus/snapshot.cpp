@@ -11,6 +11,15 @@
 
 namespace quorate {
 
+namespace {
+
+/// The longest that a leader waits before it asks again how far a transfer has come.
+constexpr Duration kTransferPatienceMax = std::chrono::seconds(8);
+/// An answer takes one part in so many off the patience that retries have built up.
+constexpr int kPatienceDecay = 8;
+
+}  // namespace
+
 void Core::handle(event::Checkpointed& checkpointed, Output& out) {
   QUORATE_ASSERT(checkpointed.last.index <= applied_);
   if (checkpointed.last.index <= checkpoint_.index) return;
@@ -46,11 +55,25 @@ void Core::offer_snapshot(NodeId peer, Progress& progress, Output& out) {
   read_more(peer, progress, out);
 }
 
+/// Chunks that nothing came back of are lost, or stuck in a link or a disk that is slower than the leader thinks. Sent
+/// again at every chance they would fill it for ever, so that a retry sends one chunk, and waits for twice as long.
+void Core::retry_snapshot(NodeId peer, Progress& progress, Output& out) {
+  SnapshotTransfer& transfer = progress.snapshot;
+  const Duration patience = std::max(transfer.patience, retry_after(progress));
+  if (now_ - transfer.last_progress < patience) return;
+  if (transfer.id) {
+    transfer.patience = std::min(2 * patience, kTransferPatienceMax);
+    transfer.is_probing = true;
+  }
+  offer_snapshot(peer, progress, out);
+}
+
 void Core::on(const Message& message, SnapshotProgress& reported, Output& out) {
   Progress* progress = contact(message);
   if (progress == nullptr || progress->state != Progress::State::kSnapshot) return;
   SnapshotTransfer& transfer = progress->snapshot;
   transfer.last_progress = now_;
+  transfer.patience -= transfer.patience / kPatienceDecay;
   if (reported.applied.index >= log_.base().index) {  // its own acknowledgement ends the transfer (pitfall E10)
     close_transfer(message.from, *progress, out);
     progress->accepted(reported.applied.index, now_, options_.window);
@@ -64,6 +87,11 @@ void Core::on(const Message& message, SnapshotProgress& reported, Output& out) {
     offer_snapshot(message.from, *progress, out);
     return;
   }
+  if (transfer.id && reported.id != *transfer.id && reported.applied.index < transfer.id->base) {
+    // It has nothing of this difference, nor any longer what that is a difference to.
+    close_transfer(message.from, *progress, out);
+    transfer.last_progress = now_;
+  }
   if (!transfer.id) {
     transfer.resumable = reported.id;
     transfer.resumable_offset = reported.next_offset;
@@ -76,6 +104,7 @@ void Core::on(const Message& message, SnapshotProgress& reported, Output& out) {
     transfer.next_read = has;
     transfer.read_to_end = false;
   }
+  if (has > transfer.acknowledged) transfer.is_probing = false;
   transfer.acknowledged = has;
   transfer.next_read = std::max(transfer.next_read, has);
   read_more(message.from, *progress, out);
@@ -101,7 +130,8 @@ void Core::handle(event::SnapshotOpened& opened, Output& out) {
 
 void Core::read_more(NodeId peer, Progress& progress, Output& out) {
   SnapshotTransfer& transfer = progress.snapshot;
-  const bool window_full = transfer.next_read >= transfer.acknowledged + options_.snapshot_window_bytes;
+  const std::size_t window = transfer.is_probing ? 1 : options_.snapshot_window_bytes;  // a chunk begins within it
+  const bool window_full = transfer.next_read >= transfer.acknowledged + window;
   if (!transfer.id || transfer.reading || transfer.read_to_end || window_full) return;
   transfer.reading = true;
   out.emit(effect::ReadSnapshot{peer, *transfer.id, transfer.next_read});

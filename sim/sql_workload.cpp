@@ -311,6 +311,10 @@ SqlCommand SqlTraits::command_of(const PlannedOperation& operation, const Memory
 /// Where nothing can be said, something that says nothing: a history has no operation without an action.
 bool SqlTraits::record(const SqlCommand& command, const std::optional<SqlReply>& reply, checker::Values& values,
                        Memory& seen, std::vector<checker::Action>& actions) {
+  // Answered before, and the answer was not kept: nothing is known but its place in the log.
+  if (reply && reply->response.results.empty() && !reply->response.error) {
+    return record(command, std::nullopt, values, seen, actions);
+  }
   const sqlite::SqlError* error = reply ? error_of(reply->response) : nullptr;
   const bool is_query = command.request.kind == sqlite::RequestKind::kQuery;
   if (error != nullptr && is_query && error->message.find("no such table") != std::string::npos) error = nullptr;

@@ -25,7 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kKeysMax = 16;
+constexpr std::uint32_t kKeysMax = 24;
 /// Requests wait no longer for their turn, or for a quorum.
 constexpr Duration kRequestTimeout = 1500ms;
 /// Of a session whose client has fallen silent.
@@ -182,8 +182,6 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     using End = sqlite::Execution::End;
     if (execution.end == End::kUnknown) return done({Outcome::kUnknown, Refusal::kTimedOut, {}, {}});
     if (execution.end != End::kDone) return done({Outcome::kRefused, Refusal::kNotLeader, {}, {}});
-    if (execution.answer == sqlite::Execution::Answer::kNotKept)
-      return answer(done, {SessionStatus::kReplyNotKept, {}, {}});
     answer(done, SqlReply{execution.log_index, execution.position, execution.response});
   }
   static void answer(const ProposalCallback& done, const SqlReply& reply) {

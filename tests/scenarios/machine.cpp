@@ -60,10 +60,11 @@ void Machine::checkpoint(CheckpointContext context, Completion<CheckpointContext
   });
 }
 
-Result<SnapshotId> Machine::open_snapshot(NodeId to, Index) {
+/// The whole state; but what is announced as a difference may be installed only on what it is a difference to.
+Result<SnapshotId> Machine::open_snapshot(NodeId to, Index base) {
   if (takes_failure("open")) return injected("open");
   if (durable_.context.last.index == Index{}) return fail(ErrorKind::kNotFound, "there is no checkpoint yet");
-  Snapshot snapshot{{durable_.context.last, Index{}, self_}, {}};
+  Snapshot snapshot{{durable_.context.last, base, self_}, {}};
   wire::WireWriter writer(snapshot.bytes);
   writer(durable_.context.last.term, durable_.context.last.index, durable_.context.time);
   writer(encode(durable_.context.configuration));
@@ -109,6 +110,7 @@ void Machine::install_snapshot(const SnapshotId& id, Completion<CheckpointContex
     if (!staged || staged->id != id || takes_failure("verify")) {
       return done(fail(ErrorKind::kCorrupt, "the staged snapshot is damaged"));
     }
+    if (applied_ < id.base) return done(fail(ErrorKind::kCorrupt, "a difference to a state that is not here"));
     Saved saved;
     Payload configuration;
     Payload state;
