@@ -14,10 +14,13 @@ namespace {
 constexpr int kCompressionLevel = 1;
 /// Equal bytes between two changes that are cheaper to repeat than to skip: a change costs two bytes or more.
 constexpr std::size_t kGapBytesMin = 4;
-/// A b-tree page begins with an array of two-byte cell pointers. Inserting or deleting a cell moves those behind it.
-constexpr std::array<std::ptrdiff_t, 2> kShifts = {-2, 2};
 /// Moved bytes that are cheaper to name than to repeat.
 constexpr std::size_t kMoveBytesMin = 8;
+/// How far cell pointers are looked for, in both directions: what a shift of one byte can say.
+constexpr std::ptrdiff_t kShiftMax = 126;
+/// Searches over all shifts in one page; beyond it, so little is where it was that compression does better.
+constexpr int kSearchesMax = 64;
+constexpr std::size_t kCellPointerBytes = 2;
 
 template <class Word>
 Word load(std::span<const std::byte> page, std::size_t at) {
@@ -52,27 +55,74 @@ bool is_gap(std::span<const std::byte> previous, std::span<const std::byte> curr
   return load<std::uint32_t>(previous, at) == load<std::uint32_t>(current, at);
 }
 
+/// Where the array of cell pointers ends that a b-tree page begins with; 0 if this is none.
+std::size_t pointers_end(std::span<const std::byte> page) {
+  std::size_t header = 0;
+  switch (std::to_integer<int>(page[0])) {
+    case 0x02:
+    case 0x05: header = 12; break;
+    case 0x0A:
+    case 0x0D: header = 8; break;
+    default: return 0;
+  }
+  const std::size_t cells = std::to_integer<std::size_t>(page[3]) << 8 | std::to_integer<std::size_t>(page[4]);
+  return std::min(header + kCellPointerBytes * cells, page.size());
+}
+
 struct Move {
   std::size_t length = 0;
   std::ptrdiff_t shift = 0;
 };
 
-Move find_move(std::span<const std::byte> previous, std::span<const std::byte> current, std::size_t at) {
-  static_assert(kMoveBytesMin == sizeof(std::uint64_t));
-  for (const std::ptrdiff_t shift : kShifts) {
-    const auto from = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(at) + shift);  // huge if it is negative
-    if (from >= previous.size() || std::max(at, from) + kMoveBytesMin > previous.size()) continue;
-    if (load<std::uint64_t>(current, at) != load<std::uint64_t>(previous, from)) continue;
-    return {match_length(previous, current, at, from), shift};
+/// Finds cell pointers that moved because cells before them were inserted or deleted.
+class MoveFinder {
+ public:
+  MoveFinder(std::span<const std::byte> previous, std::span<const std::byte> current)
+      : previous_(previous),
+        current_(current),
+        previous_end_(pointers_end(previous)),
+        current_end_(pointers_end(current)) {}
+
+  /// Pointers begin at even positions, as pages' headers have an even size.
+  Move find(std::size_t at) {
+    if (at % kCellPointerBytes != 0 || at + kMoveBytesMin > current_end_) return {};
+    if (Move move = with_shift(at, shift_); move.length > 0) return move;
+    if (searches_ == kSearchesMax) return {};
+    ++searches_;
+    for (std::ptrdiff_t distance = 2; distance <= kShiftMax; distance += 2) {
+      if (Move move = with_shift(at, -distance); move.length > 0) return move;
+      if (Move move = with_shift(at, distance); move.length > 0) return move;
+    }
+    return {};
   }
-  return {};
-}
+
+ private:
+  Move with_shift(std::size_t at, std::ptrdiff_t shift) {
+    static_assert(kMoveBytesMin == sizeof(std::uint64_t));
+    const auto from = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(at) + shift);  // huge if it is negative
+    if (shift == 0 || from >= previous_end_ || from + kMoveBytesMin > previous_end_) return {};
+    if (load<std::uint64_t>(current_, at) != load<std::uint64_t>(previous_, from)) return {};
+    shift_ = shift;
+    return {match_length(previous_, current_, at, from), shift};
+  }
+
+  std::span<const std::byte> previous_;
+  std::span<const std::byte> current_;
+  std::size_t previous_end_;
+  std::size_t current_end_;
+  std::ptrdiff_t shift_ = 0;  ///< of the last move
+  int searches_ = 0;
+};
 
 // What a change is, in the lowest bit of its length.
 constexpr std::uint64_t kLiteral = 0;
 constexpr std::uint64_t kMoved = 1;
 
-void write_changes(std::span<const std::byte> previous, std::span<const std::byte> current, ByteWriter& out) {
+enum class Changes : std::uint8_t { kAll, kTooMany };
+
+/// Gives up when they come to more than half of the page: compression finds what has stayed the same, too.
+Changes write_changes(std::span<const std::byte> previous, std::span<const std::byte> current, ByteWriter& out) {
+  MoveFinder moves(previous, current);
   std::size_t done = 0;
   const auto begin_change = [&](std::size_t at, std::size_t length, std::uint64_t kind) {
     out.varint(at - done);
@@ -81,10 +131,12 @@ void write_changes(std::span<const std::byte> previous, std::span<const std::byt
   };
   for (std::size_t at = next_difference(previous, current, 0); at < current.size();
        at = next_difference(previous, current, done)) {
+    if (out.size() > current.size() / 2) return Changes::kTooMany;
     Move move;
     std::size_t end = at;
-    for (; end < current.size() && !is_gap(previous, current, end); ++end) {
-      move = find_move(previous, current, end);
+    const std::size_t end_max = std::min(current.size(), at + current.size() / 2 + 1);
+    for (; end < end_max && !is_gap(previous, current, end); ++end) {
+      move = moves.find(end);
       if (move.length > 0) break;
     }
     if (end > at) {
@@ -96,6 +148,7 @@ void write_changes(std::span<const std::byte> previous, std::span<const std::byt
       out.fixed(static_cast<std::uint8_t>(move.shift));
     }
   }
+  return Changes::kAll;
 }
 
 /// Whether `body` was a sequence of changes within the page.
@@ -154,8 +207,9 @@ PageCodec::Encoded PageCodec::encode(std::span<const std::byte> previous, std::s
     return {PageEncoding::kZero, {}};
   }
   changes_.clear();
-  write_changes(previous, current, changes_);
-  if (changes_.size() <= std::min(kChangesBytesCheap, current.size() / 4))
+  const Changes changes = write_changes(previous, current, changes_);
+  const std::size_t changes_size = changes == Changes::kAll ? changes_.size() : current.size();
+  if (changes_size <= std::min(kChangesBytesCheap, current.size() / 4))
     return {PageEncoding::kChanges, changes_.bytes()};
 
   compressed_.resize(ZSTD_compressBound(current.size()));
@@ -163,9 +217,8 @@ PageCodec::Encoded PageCodec::encode(std::span<const std::byte> previous, std::s
   const std::size_t size =
       ZSTD_compress2(zstd_->compressor, compressed_.data(), compressed_.size(), current.data(), current.size());
   QUORATE_ASSERT(ZSTD_isError(size) == 0);
-  if (size < std::min(changes_.size(), current.size()))
-    return {PageEncoding::kZstd, std::span(compressed_).first(size)};
-  if (changes_.size() < current.size()) return {PageEncoding::kChanges, changes_.bytes()};
+  if (size < std::min(changes_size, current.size())) return {PageEncoding::kZstd, std::span(compressed_).first(size)};
+  if (changes_size < current.size()) return {PageEncoding::kChanges, changes_.bytes()};
   return {PageEncoding::kFull, current};
 }
 

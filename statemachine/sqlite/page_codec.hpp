@@ -5,7 +5,7 @@
 //   changes  { varint skip, varint 2 * length + kind, then by kind 0: length bytes; 1: i8 shift }... until the body
 //   ends.
 //            What is skipped stays as it was. Kind 1 takes the bytes from the previous version, `shift` further on:
-//            cell pointers move by two when a cell is inserted before them.
+//            cell pointers move by two for every cell that is inserted before them.
 //   zstd     a zstd frame of the page, with the previous version as prefix of its window
 //
 // Changes are nearly free and win for what a transaction typically does to a page; compression is tried only when they

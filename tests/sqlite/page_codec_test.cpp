@@ -99,17 +99,31 @@ TEST(PageCodec, KeepsWhatCannotBeCompressed) {
 
 TEST(PageCodec, NamesCellPointersThatMovedInsteadOfRepeatingThem) {
   PageCodec codec;
-  const Bytes previous = noise_page(7, 4096);
+  Bytes previous = noise_page(7, 4096);
+  // A leaf of an index with 400 cells.
+  previous[0] = std::byte{0x0A};
+  previous[3] = std::byte{400 >> 8};
+  previous[4] = std::byte{400 & 0xFF};
+  const auto insert = [](Bytes& page, std::ptrdiff_t at) {
+    page.insert(page.begin() + at, 2, std::byte{0xEE});
+    page.erase(page.begin() + 808, page.begin() + 810);
+  };
+  const auto remove = [](Bytes& page, std::ptrdiff_t at) {
+    page.insert(page.begin() + 808, 2, std::byte{0xEE});
+    page.erase(page.begin() + at, page.begin() + at + 2);
+  };
   Bytes inserted = previous;
-  inserted.insert(inserted.begin() + 100, 2, std::byte{0xEE});
-  inserted.erase(inserted.begin() + 700, inserted.begin() + 702);
+  insert(inserted, 100);
   Bytes deleted = previous;
-  deleted.erase(deleted.begin() + 100, deleted.begin() + 102);
-  deleted.insert(deleted.begin() + 698, 2, std::byte{0xEE});
-  for (const Bytes& current : {inserted, deleted}) {
+  remove(deleted, 100);
+  Bytes many = previous;
+  for (const std::ptrdiff_t at : {100, 102, 300, 500, 600}) insert(many, at);
+  Bytes far = previous;
+  for (int i = 0; i < 50; ++i) remove(far, 20);
+  for (const Bytes& current : {inserted, deleted, many, far}) {
     const PageCodec::Encoded encoded = codec.encode(previous, current);
     EXPECT_EQ(encoded.encoding, PageEncoding::kChanges);
-    EXPECT_LT(encoded.body.size(), 24U);
+    EXPECT_LT(encoded.body.size(), 130U);
     const Result<PageImage> decoded = codec.decode(encoded.encoding, encoded.body, previous);
     ASSERT_TRUE(decoded.has_value());
     EXPECT_TRUE(std::ranges::equal(decoded->bytes(), current));
