@@ -169,7 +169,7 @@ class Node {
   /// A completion that does nothing once the node is stopped or gone.
   template <class F>
   auto guarded(F action) {
-    return [this, life = std::weak_ptr<const char>(life_), action = std::move(action)](auto&&... result) mutable {
+    return [life = std::weak_ptr<const char>(life_), action = std::move(action)](auto&&... result) mutable {
       if (!life.expired()) action(std::forward<decltype(result)>(result)...);
     };
   }
@@ -230,7 +230,7 @@ class Node {
     Effects effects = std::exchange(effects_, {});
     for (Effect& effect : effects) {
       if (stopped_) return;
-      std::visit([this](auto& body_of_effect) { execute(body_of_effect); }, effect);
+      std::visit([this](auto& body_of_effect) { this->execute(body_of_effect); }, effect);
     }
     effects.clear();
     effects_ = std::move(effects);

@@ -237,9 +237,10 @@ void FaultRunner::end(FaultId id, const fault::Interruption&) {
 
 /// The cluster is in the middle of a step: what is to happen to it, happens behind that.
 void FaultRunner::piece_arrives(NodeId receiver, NodeId sender) {
-  for (auto& [id, armed] : interruptions_) {
+  for (auto& [fault, armed] : interruptions_) {
     if (++armed.pieces != armed.fault.piece) continue;
-    cluster_.world().at(cluster_.world().now(), [this, id = id, receiver, sender] { interrupt(id, receiver, sender); });
+    const auto interruption = [this, id = fault, receiver, sender] { interrupt(id, receiver, sender); };
+    cluster_.world().at(cluster_.world().now(), interruption);
   }
 }
 

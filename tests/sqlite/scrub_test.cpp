@@ -48,12 +48,12 @@ class ScrubTest : public ::testing::Test {
 };
 
 TEST_F(ScrubTest, FindsNothingInASoundStore) {
-  for (const std::size_t step : {1, 7, 300, 10'000}) scrub(step);
+  for (const std::size_t step : {1U, 7U, 300U, 10'000U}) scrub(step);
   EXPECT_TRUE(follower_->damaged_pages().empty());
 }
 
 TEST_F(ScrubTest, FindsRotAndHealsItFromAnotherReplica) {
-  for (const std::uint64_t page : {1, 17, 300}) rot(page);
+  for (const std::uint64_t page : {1U, 17U, 300U}) rot(page);
   scrub();
   const std::vector<PageStore::PageName> damaged = {
       {DatabaseId{1}, PageNumber{1}}, {DatabaseId{1}, PageNumber{17}}, {DatabaseId{1}, PageNumber{300}}};
