@@ -94,7 +94,8 @@ struct StagedSnapshot {
 };
 
 /// What is replicated. Its state is a function of the entries applied; every entry is given to it, in order, once per
-/// process life, starting behind recovered(). An error from apply, checkpoint or install stops the node.
+/// process life, starting behind recovered(). Other errors of apply, and those of
+/// checkpoint and install, stop the node.
 template <class M>
 concept StateMachine = requires(M machine, const M constant, const Entry& entry, Epoch epoch, std::uint64_t number,
                                 LogId id, NodeId to, Index base, const SnapshotId& snapshot, Payload bytes,
@@ -102,7 +103,8 @@ concept StateMachine = requires(M machine, const M constant, const Entry& entry,
                                 Completion<SnapshotPiece> read, Completion<std::uint64_t> staged) {
   /// The durable state found when the machine was opened; index 0 if there was none.
   { constant.recovered() } -> std::convertible_to<CheckpointContext>;
-  /// Applies one committed entry of any kind; the result is the reply to whoever proposed it.
+  /// Applies one committed entry of any kind; the result is the reply to whoever proposed it. kUnavailable: not now,
+  /// and nothing has changed; the same entry is given again upon Node::resume_apply().
   { machine.apply(entry) } -> std::same_as<Result<Payload>>;
   /// Equal on all replicas that applied the same prefix; nullopt if the machine cannot tell cheaply.
   { constant.digest() } -> std::same_as<std::optional<std::uint64_t>>;

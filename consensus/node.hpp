@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,8 @@ class Node {
         machine_(machine),
         clock_(clock),
         core_(options.core, std::move(recovered), machine.recovered(), clock.now(), machine.staged_snapshot()),
+        applied_(core_.applied()),
+        apply_through_(core_.applied()),
         checkpointed_(core_.applied()) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -113,9 +116,19 @@ class Node {
   /// Ends a turn: what was proposed in it is appended as one batch.
   void flush() { run(); }
 
+  /// The machine may be able to apply now what it could not before; does nothing if it has not refused anything.
+  void resume_apply() {
+    if (stopped_ || !is_apply_postponed_) return;
+    is_apply_postponed_ = false;
+    apply_more();
+    run();
+  }
+  /// The machine has refused to apply the next entry for now; why, for people.
+  [[nodiscard]] const std::optional<std::string>& postponement() const { return postponement_; }
+
   /// Begins a checkpoint now, if none is under way and there is anything new.
   void checkpoint() {
-    if (stopped_ || checkpointing_ || core_.applied() <= checkpointed_) return;
+    if (stopped_ || checkpointing_ || is_apply_postponed_ || core_.applied() <= checkpointed_) return;
     checkpointing_ = true;
     const Index last = core_.applied();
     CheckpointContext context{
@@ -263,22 +276,36 @@ class Node {
   }
 
   void execute(effect::Apply& apply) {
-    for (Index index = core_.applied() + 1; index <= apply.through; ++index) {
-      const Entry& entry = core_.log().at(index);
-      applied_bytes_ += entry_cost_bytes(entry);
+    apply_through_ = apply.through;
+    if (!is_apply_postponed_) apply_more();
+  }
+
+  void apply_more() {
+    const Index before = applied_;
+    postponement_.reset();
+    while (applied_ < apply_through_) {
+      const Entry& entry = core_.log().at(applied_ + 1);
       Result<Payload> result = machine_.apply(entry);
-      if (!result) return stop("applying entry " + std::to_string(index.value) + ": " + result.error().message);
-      while (!awaiting_apply_.empty() && awaiting_apply_.front().id.index <= index) {
+      if (!result && result.error().kind == ErrorKind::kUnavailable) {
+        is_apply_postponed_ = true;
+        postponement_ = std::move(result.error().message);
+        break;
+      }
+      if (!result) return stop("applying entry " + std::to_string(entry.index.value) + ": " + result.error().message);
+      applied_ = entry.index;
+      applied_bytes_ += entry_cost_bytes(entry);
+      while (!awaiting_apply_.empty() && awaiting_apply_.front().id.index <= applied_) {
         AwaitingApply waiting = std::move(awaiting_apply_.front());
         awaiting_apply_.pop_front();
         waiting.done({Outcome::kCommitted, Refusal::kNone, waiting.id, std::move(*result)});
         if (stopped_) return;
       }
     }
-    events_.push_back(event::Applied{apply.through});
-    serve_reads(apply.through);
+    if (applied_ == before) return;
+    events_.push_back(event::Applied{applied_});
+    serve_reads(applied_);
     const bool due =
-        applied_bytes_ >= options_.checkpoint_log_bytes || apply.through - checkpointed_ >= options_.checkpoint_entries;
+        applied_bytes_ >= options_.checkpoint_log_bytes || applied_ - checkpointed_ >= options_.checkpoint_entries;
     if (due) checkpoint_due_ = true;
   }
 
@@ -343,6 +370,8 @@ class Node {
                                   return run(event::SnapshotRejected{id});
                                 if (!installed) return stop("installing a snapshot: " + installed.error().message);
                                 checkpointed_ = std::max(checkpointed_, id.last.index);
+                                applied_ = std::max(applied_, id.last.index);
+                                apply_through_ = std::max(apply_through_, id.last.index);
                                 applied_bytes_ = 0;
                                 // What was committed and is inside the snapshot has been applied out of our sight, with
                                 // its result.
@@ -388,6 +417,11 @@ class Node {
   std::map<ReadId, ReadCallback> reads_;
   std::multimap<Index, ReadCallback> waiting_applied_;
   std::uint64_t next_read_ = 1;
+
+  Index applied_;        ///< as core_.applied(), which hears of it a step later
+  Index apply_through_;  ///< may be applied
+  bool is_apply_postponed_ = false;
+  std::optional<std::string> postponement_;
 
   bool checkpointing_ = false;
   bool checkpoint_due_ = false;

@@ -174,6 +174,23 @@ void Host::disconnected(NodeId peer) {
   on_strand([this, peer] { process_->peer_disconnected(peer); });
 }
 
+void Host::called(NodeId from, Payload request, std::function<void(Payload)> reply) {
+  on_strand(
+      [this, from, request = std::move(request), reply = std::move(reply)] { process_->called(from, request, reply); });
+}
+
+void Host::call(NodeId to, Payload request, std::function<void(Payload)> done) {
+  network_.call(id(), to, std::move(request), [this, life = life_, done = std::move(done)](const Payload& answer) {
+    if (life == life_) on_strand([done, answer] { done(answer); });
+  });
+}
+
+void Host::after(Duration delay, std::function<void()> call) {
+  world_.at(world_.now() + delay, [this, life = life_, call = std::move(call)] {
+    if (life == life_) on_strand(call);
+  });
+}
+
 void Host::alarm() {
   on_strand([this] { process_->tick(); });
 }

@@ -128,8 +128,14 @@ class Host final : public NetworkReceiver, private Handler {
   /// Ends the present turn of the strand soon: what was proposed in it becomes one batch.
   void end_turn();
 
+  /// Asks another node's application; `done` is called in this life of the process, or never.
+  void call(NodeId to, Payload request, std::function<void(Payload)> done);
+  /// Calls this life of the process back.
+  void after(Duration delay, std::function<void()> call);
+
   void deliver(Message message) override;
   void disconnected(NodeId peer) override;
+  void called(NodeId from, Payload request, std::function<void(Payload)> reply) override;
 
  private:
   void fire(std::uint64_t life) override;

@@ -77,7 +77,12 @@ const char* name_of(Fate fate) {
 }
 
 Network::Network(World& world, std::uint64_t nodes, DelayLaw law)
-    : world_(world), law_(law), nodes_(nodes), stride_(nodes + 1), receivers_(nodes + 1, nullptr) {
+    : world_(world),
+      law_(law),
+      nodes_(nodes),
+      stride_(nodes + 1),
+      calls_random_(world.randomness(0x63616c6c)),
+      receivers_(nodes + 1, nullptr) {
   QUORATE_ASSERT(nodes <= kNodesMax);
   links_.reserve(stride_ * stride_);
   const Random source = world.randomness(0x6e6574);
@@ -99,6 +104,23 @@ void Network::send(Message message) {
     transmit(message, link);
   }
   transmit(std::move(message), link);
+}
+
+void Network::call(NodeId from, NodeId to, Payload request, std::function<void(Payload)> done) {
+  if (to.value == 0 || to.value > nodes_ || receivers_[to.value] == nullptr) return;
+  carry(from, to, [this, from, to, request = std::move(request), done = std::move(done)]() mutable {
+    receivers_[to.value]->called(from, std::move(request), [this, from, to, done = std::move(done)](Payload answer) {
+      carry(to, from, [done, answer = std::move(answer)] { done(answer); });
+    });
+  });
+}
+
+void Network::carry(NodeId from, NodeId to, std::function<void()> arrive) {
+  const LinkFault& effect = link(from, to).effect;
+  if (!is_open(from, to) || calls_random_.chance(effect.loss)) return;
+  world_.at(world_.now() + effect.delay.draw(calls_random_), [this, from, to, arrive = std::move(arrive)] {
+    if (is_open(from, to)) arrive();
+  });
 }
 
 void Network::transmit(Message message, Link& link) {

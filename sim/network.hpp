@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -87,6 +88,8 @@ class NetworkReceiver {
   virtual void deliver(Message message) = 0;
   /// The connection to `peer` broke: a damaged frame arrived on it, or the peer's process ended.
   virtual void disconnected(NodeId peer) = 0;
+  /// Another node's application asks; `reply` may be called once, later, or never.
+  virtual void called(NodeId from, Payload request, std::function<void(Payload)> reply) = 0;
 
  protected:
   ~NetworkReceiver() = default;
@@ -103,6 +106,9 @@ class Network final : private Handler {
 
   /// From the node that message.from names. Messages to unknown nodes vanish.
   void send(Message message);
+  /// What applications ask each other besides replicating. Request and answer take the way of a message, but that they
+  /// are not seen by the observer and cannot be taken in hand; either may vanish.
+  void call(NodeId from, NodeId to, Payload request, std::function<void(Payload)> done);
   /// Tells everyone who can be reached that the node's connections broke, as the kernel of a machine whose process
   /// ended does.
   void break_connections(NodeId node);
@@ -164,6 +170,7 @@ class Network final : private Handler {
   [[nodiscard]] Link& link(NodeId from, NodeId to) { return links_[from.value * stride_ + to.value]; }
   [[nodiscard]] const Link& link(NodeId from, NodeId to) const { return links_[from.value * stride_ + to.value]; }
   void transmit(Message message, Link& link);
+  void carry(NodeId from, NodeId to, std::function<void()> arrive);
   void depart(std::size_t slot, Link& link);
   void arrive(std::size_t slot);
   void receive_damaged(const Message& message, Random& random);
@@ -180,6 +187,7 @@ class Network final : private Handler {
   std::uint64_t nodes_;
   std::size_t stride_;
   std::vector<Link> links_;
+  Random calls_random_;  ///< apart from the links', which recorded seeds rely upon
   std::vector<NetworkReceiver*> receivers_;
   NetworkObserver* observer_ = nullptr;
   std::vector<LaidFault> faults_;

@@ -22,6 +22,12 @@ class Process {
   virtual void tick() = 0;
   virtual void peer_disconnected(NodeId peer) = 0;
   virtual void flush() = 0;
+  /// Another node's application asks. Most have nothing to say.
+  virtual void called(NodeId from, Payload request, std::function<void(Payload)> reply) {
+    static_cast<void>(from);
+    static_cast<void>(request);
+    static_cast<void>(reply);
+  }
   /// The disk may have room again.
   virtual void space_freed() = 0;
 

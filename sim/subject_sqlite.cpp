@@ -16,6 +16,7 @@
 #include "sim/typed_workload.hpp"
 #include "statemachine/sqlite/executor.hpp"
 #include "statemachine/sqlite/machine.hpp"
+#include "statemachine/sqlite/page_keeper.hpp"
 #include "statemachine/sqlite/reader_pool.hpp"
 #include "statemachine/sqlite/request_codec.hpp"
 
@@ -28,6 +29,9 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kKeysMax = 24;
 /// Requests wait no longer for their turn, or for a quorum.
 constexpr Duration kRequestTimeout = 1500ms;
+/// Between two looks at some of the pages of the base files.
+constexpr Duration kScrubPause = 100ms;
+constexpr std::size_t kPagesPerScrub = 8;
 /// Of a session whose client has fallen silent.
 constexpr Duration kSessionIdleMax = 400ms;
 constexpr PartsPerMillion kFallsSilent = percent(10);
@@ -73,6 +77,15 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     const Result<void> fits = Core::validate_recovered(opened.recovered, (*machine)->recovered());
     if (!fits) return tl::unexpected(fits.error());
     return std::unique_ptr<Process>(new SqliteProcess(host, std::move(opened), std::move(**machine)));
+  }
+
+  void start() override {
+    NodeProcess::start();
+    look_after_pages();
+  }
+
+  void called(NodeId, Payload request, std::function<void(Payload)> reply) override {
+    keeper_.supply(std::move(request), std::move(reply));
   }
 
   void tick() override {
@@ -134,7 +147,23 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
         host_(host),
         random_(fingerprint(host.launches(), host.options().core.seed)),
         readers_(std::make_unique<sqlite::ReaderPool>(machine_.store(), connection_options(host), 2)),
-        executor_(machine_, executor_options(host), sql_jobs(), proposer()) {}
+        executor_(machine_, executor_options(host), sql_jobs(), proposer()),
+        keeper_(
+            machine_, {.self = host.id(), .pages_per_step = kPagesPerScrub},
+            sqlite::job_runner(host.machine_executor()),
+            [&host](NodeId member, Payload request, sqlite::PageKeeper::Answered done) {
+              host.call(member, std::move(request), [done = std::move(done)](Payload answer) { done(answer); });
+            },
+            [](const std::string&) {}) {}
+
+  void look_after_pages() {
+    host_.after(kScrubPause, [this] {
+      keeper_.step(host_.clock().now());
+      node_.resume_apply();
+      if (node_.postponement() && keeper_.is_beyond_help()) node_.stop(*node_.postponement());
+      look_after_pages();
+    });
+  }
 
   static sqlite::ConnectionOptions connection_options(Host& host) {
     sqlite::ConnectionOptions options;
@@ -192,6 +221,7 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
   mutable Random random_;
   std::unique_ptr<sqlite::ReaderPool> readers_;
   sqlite::Executor executor_;
+  sqlite::PageKeeper keeper_;
 };
 
 class SqliteLauncher final : public LogLauncher {

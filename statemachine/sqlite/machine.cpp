@@ -70,8 +70,6 @@ Result<void> SqliteMachine::verify() {
 Result<Payload> SqliteMachine::apply(const Entry& entry) {
   const Origin origin = origin_of(entry.id());
   outcomes_.expire(entry.time);
-  context_.last = entry.id();
-  context_.time = entry.time;
   Result<void> applied;
   switch (entry.kind) {
     case EntryKind::kNoop:
@@ -88,6 +86,8 @@ Result<Payload> SqliteMachine::apply(const Entry& entry) {
     case EntryKind::kCommand: applied = apply_part(entry, origin); break;
   }
   if (!applied) return tl::unexpected(applied.error());
+  context_.last = entry.id();
+  context_.time = entry.time;
   return Payload();
 }
 
@@ -100,24 +100,39 @@ SqliteMachine::Origin SqliteMachine::origin_of(LogId id) {
 Result<void> SqliteMachine::apply_part(const Entry& entry, Origin origin) {
   const Result<BundlePart> part = parse_bundle_part(entry.payload.bytes());
   if (!part) return tl::unexpected(part.error());
+  PartBuffer before = parts_;  // a few references, and none at all for most entries
   if (Result<void> added = parts_.add(entry.term, *part, entry.payload); !added) return added;
-  if (part->is_last) return apply_bundle(entry, origin);
-  store_->advance(entry.id());
-  return {};
+  if (!part->is_last) {
+    store_->advance(entry.id());
+    return {};
+  }
+  Result<void> applied = apply_bundle(entry, parts_.take(), origin);
+  if (!applied && applied.error().kind == ErrorKind::kUnavailable) parts_ = std::move(before);
+  return applied;
 }
 
-Result<void> SqliteMachine::apply_bundle(const Entry& entry, Origin origin) {
+/// All of it or nothing: what it changes is looked at before the first of its versions is applied.
+Result<void> SqliteMachine::apply_bundle(const Entry& entry, const std::vector<Payload>& bundle, Origin origin) {
+  if (origin == Origin::kForeign) {
+    if (Result<void> sound = check_pages_under(bundle); !sound) return sound;
+  }
   bool has_versions = false;
   std::vector<Payload> deltas;  // of the present version
-  for (const Payload& bytes : parts_.take()) {
+  for (const Payload& bytes : bundle) {
     const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
     QUORATE_ASSERT(part.has_value());
     for (const std::span<const std::byte> delta : part->deltas) {
       deltas.push_back(Payload::copy_of(delta));
       if (!is_last_delta_part(delta)) continue;
-      if (Result<void> applied = apply_version(entry.id(), std::exchange(deltas, {}), origin); !applied) return applied;
+      if (Result<void> applied = apply_version(entry.id(), std::exchange(deltas, {}), origin); !applied) {
+        const bool is_damage = applied.error().kind == ErrorKind::kCorrupt && !store_->damaged_pages().empty();
+        return is_damage && !has_versions ? fail(ErrorKind::kUnavailable, applied.error().message) : applied;
+      }
       has_versions = true;
     }
+  }
+  for (const Payload& bytes : bundle) {
+    const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
     for (const BundleWriter::OutcomeRecord& record : part->outcomes) {
       std::optional<Payload> response;
       if (record.response) response = Payload::copy_of(*record.response);
@@ -127,6 +142,26 @@ Result<void> SqliteMachine::apply_bundle(const Entry& entry, Origin origin) {
   }
   if (!deltas.empty()) return fail(ErrorKind::kCorrupt, "a transaction in the log has no end");
   if (!has_versions) store_->advance(entry.id());
+  return {};
+}
+
+/// A bundle of one version fails as a whole if a page is damaged; one of several could fail half way.
+Result<void> SqliteMachine::check_pages_under(const std::vector<Payload>& bundle) {
+  std::size_t versions = 0;
+  std::vector<Payload> deltas;
+  for (const Payload& bytes : bundle) {
+    const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
+    QUORATE_ASSERT(part.has_value());
+    for (const std::span<const std::byte> delta : part->deltas) {
+      versions += is_last_delta_part(delta) ? 1 : 0;
+      deltas.push_back(Payload::copy_of(delta));
+    }
+  }
+  if (versions < 2) return {};
+  if (const Result<void> sound = store_->check_pages_under(deltas); !sound) {
+    if (sound.error().kind != ErrorKind::kCorrupt) return sound;
+    return fail(ErrorKind::kUnavailable, sound.error().message);
+  }
   return {};
 }
 
@@ -212,6 +247,17 @@ void SqliteMachine::go_on_folding(CheckpointContext context, Completion<Checkpoi
     base_is_free();
     if (!progress) return done(tl::unexpected(progress.error()));
     done(std::move(context));
+  });
+}
+
+void SqliteMachine::repair(const PageRequest& request, Payload answer, Completion<void> done) {
+  when_base_is_free([this, request, answer = std::move(answer), done = std::move(done)]() mutable {
+    run<void>([store = store_.get(), request,
+               answer = std::move(answer)] { return take_page(*store, request, answer.bytes()); },
+              [this, done = std::move(done)](Result<void> taken) {
+                base_is_free();
+                done(std::move(taken));
+              });
   });
 }
 

@@ -28,6 +28,7 @@
 #include "statemachine/sqlite/outcomes.hpp"
 #include "statemachine/sqlite/page_store.hpp"
 #include "statemachine/sqlite/part_buffer.hpp"
+#include "statemachine/sqlite/scrub.hpp"
 
 namespace quorate::sqlite {
 
@@ -68,13 +69,17 @@ class SqliteMachine {
   /// never be proposed.
   void on_epoch(std::function<void(Epoch)> listener) { listener_ = std::move(listener); }
   void begin_speculation() { store_->begin_epoch(epoch_); }
+  /// Puts back a page that another replica supplied, when nobody writes the base files. Errors as of take_page().
+  void repair(const PageRequest& request, Payload answer, Completion<void> done);
   /// Memory fills up: the owner should ask the node for a checkpoint, whatever the size of the log.
   [[nodiscard]] bool checkpoint_wanted() const { return !is_base_busy_ && store_->fold_wanted(); }
 
   // --- The StateMachine concept; what is not said here is said there ---
 
   [[nodiscard]] const CheckpointContext& recovered() const { return recovered_; }
-  /// The reply is empty: the executor has the response. kCorrupt: this replica has diverged, or the entry is damaged.
+  /// The reply is empty: the executor has the response. kUnavailable: a page that the entry changes is damaged here;
+  /// once it is repaired (page_keeper.hpp) the entry can be applied. kCorrupt: this replica has diverged, or the entry
+  /// is damaged.
   Result<Payload> apply(const Entry& entry);
   [[nodiscard]] std::optional<std::uint64_t> digest() const;
   void checkpoint(CheckpointContext context, Completion<CheckpointContext> done);
@@ -106,7 +111,8 @@ class SqliteMachine {
 
   [[nodiscard]] Origin origin_of(LogId id);
   Result<void> apply_part(const Entry& entry, Origin origin);
-  Result<void> apply_bundle(const Entry& entry, Origin origin);
+  Result<void> apply_bundle(const Entry& entry, const std::vector<Payload>& bundle, Origin origin);
+  Result<void> check_pages_under(const std::vector<Payload>& bundle);
   Result<void> apply_version(LogId last, std::vector<Payload> deltas, Origin origin);
 
   [[nodiscard]] std::vector<std::byte> save(const CheckpointContext& context) const;

@@ -183,6 +183,9 @@ class PageStore {
   /// Nothing happens on failure: kCorrupt if the bytes are malformed, or this replica's pages are not those that the
   /// leader had; kOverloaded if a fold must run first.
   Result<void> apply(LogId last, std::span<const Payload> parts);
+  /// Reads the pages that these transactions change, as far as they are in the base files alone, and compares them
+  /// with their hashes. kCorrupt: one is damaged, and is among damaged_pages() now; or the parts are malformed.
+  Result<void> check_pages_under(std::span<const Payload> parts);
   /// Entry `last` is applied; it did not change any page.
   void advance(LogId last);
 

@@ -53,6 +53,27 @@ Result<void> PageStore::scrub(DatabaseId id, PageNumber page) {
               fmt::format("page {} of database '{}' is damaged on disk", page.value, database.name));
 }
 
+Result<void> PageStore::check_pages_under(std::span<const Payload> parts) {
+  for (const Payload& bytes : parts) {
+    const Result<DeltaPart> part = parse_delta_part(bytes.bytes());
+    if (!part) return tl::unexpected(part.error());
+    for (const DeltaPart::Section& section : part->sections) {
+      for (const DeltaPage& change : section.pages) {
+        bool is_in_overlay = false;
+        {
+          const std::lock_guard lock(mutex_);
+          const auto database = databases_.find(section.header.database);
+          if (database == databases_.end() || change.page.value > database->second.table.size()) continue;
+          is_in_overlay = !database->second.overlay.versions(change.page).empty();
+        }
+        if (is_in_overlay) continue;
+        if (Result<void> sound = scrub(section.header.database, change.page); !sound) return sound;
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> PageStore::repair(DatabaseId id, PageNumber page, std::span<const std::byte> bytes) {
   std::shared_ptr<BaseFile> base;
   {

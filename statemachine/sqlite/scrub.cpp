@@ -112,6 +112,14 @@ Payload answer_page_request(const PageStore& store, std::span<const std::byte> b
   return encode(own && own->hash == request->hash ? PageVerdict::kDamaged : PageVerdict::kGone);
 }
 
+std::optional<PageVerdict> verdict_of(std::span<const std::byte> answer) {
+  ByteReader in(answer);
+  const auto format = in.fixed<std::uint8_t>();
+  const auto verdict = static_cast<PageVerdict>(in.fixed<std::uint8_t>());
+  if (in.failed() || format != kFormat || verdict > PageVerdict::kMalformed) return std::nullopt;
+  return verdict;
+}
+
 Result<void> take_page(PageStore& store, const PageRequest& request, std::span<const std::byte> answer) {
   ByteReader in(answer);
   const auto format = in.fixed<std::uint8_t>();

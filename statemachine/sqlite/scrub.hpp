@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -72,6 +73,8 @@ enum class PageVerdict : std::uint8_t {
 
 /// What a replica answers to whatever it was sent as a request.
 [[nodiscard]] Payload answer_page_request(const PageStore& store, std::span<const std::byte> request);
+/// Nothing if that is no answer of this release.
+[[nodiscard]] std::optional<PageVerdict> verdict_of(std::span<const std::byte> answer);
 /// Puts the page back if the answer has it. kNotFound: the peer does not have it (ask another, or wait for a fold);
 /// kCorrupt: that is no answer to this request; kOverloaded: the base files are busy, try again later.
 Result<void> take_page(PageStore& store, const PageRequest& request, std::span<const std::byte> answer);
