@@ -53,6 +53,9 @@ class HttpConnection::Outlet final : public ResponseSink, public std::enable_sha
       session.end_stream(id, end, std::move(rest));
     });
   }
+  void body_taken() override {
+    on_session([](HttpSession& session) { session.body_taken(); });
+  }
 
  private:
   template <class Action>

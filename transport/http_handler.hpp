@@ -36,6 +36,8 @@ class ResponseSink {
   virtual void write_chunk(RequestId request, std::string chunk, StreamReady ready) = 0;
   /// `rest` is sent before the end, whatever the pace of the client.
   virtual void end_stream(RequestId request, StreamEnd end, std::string rest) = 0;
+  /// The next piece of the body that is being received may come.
+  virtual void body_taken() {}
 };
 
 /// A body of unknown length. Destroyed without finish(), it is cut.
@@ -90,9 +92,25 @@ class Responder {
   Instant begun_;
 };
 
+/// Takes a body that may be larger than memory, in pieces. On the loop. Destroyed before the handler was called, the
+/// request has broken off.
+class BodyTaker {
+ public:
+  virtual ~BodyTaker() = default;
+  /// `ready` is to be called, on any thread, when the next piece may come; it may be called from within the call. The
+  /// handler's call comes after the last piece, whether or not that one is taken by then.
+  virtual void take(std::string piece, std::function<void()> ready) = 0;
+};
+
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
+  /// Asked when the head of a request has come whose body HttpLimits::comes_in_pieces() does not limit. Without a taker
+  /// the request is refused.
+  virtual std::shared_ptr<BodyTaker> taker_for(const Request& head) {
+    static_cast<void>(head);
+    return nullptr;
+  }
   /// On the loop; must not block and must not throw. `request` is gone when the call returns, except for what was moved
   /// out of it.
   virtual void handle(Request& request, Responder responder) = 0;

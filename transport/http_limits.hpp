@@ -4,8 +4,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <string_view>
 
 #include "consensus/types.hpp"
+#include "transport/http_message.hpp"
 
 namespace quorate::http {
 
@@ -14,6 +17,8 @@ struct HttpLimits {
   std::size_t head_bytes_max = std::size_t{64} << 10;
   /// Header fields of one request: 431.
   std::size_t fields_max = 100;
+  /// Whose body, however large, is handed on in pieces as it comes (BodyTaker); by method and target.
+  std::function<bool(Method, std::string_view)> comes_in_pieces;
   /// One request's body: 413.
   std::size_t body_bytes_max = std::size_t{64} << 20;
   /// Bodies of all requests that are being received, together: 503.
@@ -37,6 +42,8 @@ struct HttpLimits {
 
 /// A slow body is a slow body, but it must move.
 inline constexpr std::size_t kBodyProgressBytes = std::size_t{64} << 10;
+/// A body that comes in pieces is handed on in pieces of at least this size.
+inline constexpr std::size_t kBodyPieceBytes = std::size_t{256} << 10;
 /// Bytes read at once, at most and to begin with.
 inline constexpr std::size_t kReadBytes = std::size_t{16} << 10;
 inline constexpr std::size_t kIdleReadBytes = std::size_t{1} << 10;

@@ -81,6 +81,7 @@ void Request::reset() {
   version = HttpVersion::k11;
   persistence = Persistence::kKeepAlive;
   body.clear();
+  taker.reset();
   text_.clear();
   target_size_ = 0;
   fields_.clear();

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,6 +76,9 @@ inline constexpr Status kStatuses[] = {
 /// "OK", "Not Found", ...
 [[nodiscard]] std::string_view reason_phrase(Status status);
 
+/// Takes the body of a request piece by piece, instead of its being collected (http_handler.hpp).
+class BodyTaker;
+
 enum class HttpVersion : std::uint8_t { k10, k11 };
 /// What becomes of the connection once the request is answered.
 enum class Persistence : std::uint8_t { kClose, kKeepAlive };
@@ -86,6 +90,8 @@ class Request {
   HttpVersion version = HttpVersion::k11;
   Persistence persistence = Persistence::kKeepAlive;
   std::string body;
+  /// If set, it has been given the body, and `body` is empty.
+  std::shared_ptr<BodyTaker> taker;
 
   /// As sent: path and query, or an absolute URL, or "*".
   [[nodiscard]] std::string_view target() const { return std::string_view(text_).substr(0, target_size_); }

@@ -75,6 +75,7 @@ class HttpParser::Machine final : public beast::http::basic_parser<true> {
     request_.method = method_of(verb);
     request_.version = version >= 11 ? HttpVersion::k11 : HttpVersion::k10;
     request_.set_target(view(target));
+    if (limits_.comes_in_pieces && limits_.comes_in_pieces(request_.method, request_.target())) body_limit(boost::none);
   }
 
   void on_field_impl(beast::http::field field, beast::string_view name, beast::string_view value,

@@ -30,13 +30,13 @@ HttpSession::~HttpSession() { release_body(); }
 
 HttpSession::Phase HttpSession::phase() const {
   if (is_ending_) return Phase::kEnding;
-  if (parser_.is_inside_body()) return Phase::kBody;
+  if (parser_.is_inside_body()) return is_taker_busy_ ? Phase::kWaiting : Phase::kBody;
   if (parser_.is_inside()) return Phase::kHead;
   return exchanges_.empty() && unsent_bytes_ == 0 && output_.empty() ? Phase::kIdle : Phase::kWaiting;
 }
 
 bool HttpSession::may_receive() const {
-  return !is_ending_ && exchanges_.size() < context_.limits.pipelined_max &&
+  return !is_ending_ && !is_taker_busy_ && exchanges_.size() < context_.limits.pipelined_max &&
          output_.size() + unsent_bytes_ <= context_.limits.output_bytes_max;
 }
 
@@ -50,7 +50,7 @@ std::size_t HttpSession::receive(std::string_view bytes) {
       break;
     }
     switch (step.progress) {
-      case HttpParser::Progress::kNeedMore: return consumed;
+      case HttpParser::Progress::kNeedMore: hand_on_body(Piece::kOneOfMany); return consumed;
       case HttpParser::Progress::kHead: on_head(); break;
       case HttpParser::Progress::kDone: on_request(); break;
       case HttpParser::Progress::kRefused: refuse(step.status, step.reason); break;
@@ -60,6 +60,12 @@ std::size_t HttpSession::receive(std::string_view bytes) {
 }
 
 void HttpSession::on_head() {
+  handed_on_bytes_ = 0;
+  const auto& comes_in_pieces = context_.limits.comes_in_pieces;
+  if (comes_in_pieces && comes_in_pieces(request_.method, request_.target())) {
+    request_.taker = context_.handler->taker_for(request_);
+    if (request_.taker == nullptr) return refuse(Status::kUnavailable, "too many uploads, or none possible now");
+  }
   const auto expectation = request_.header("Expect");
   if (!expectation || request_.version == HttpVersion::k10) return;
   if (!equal_ignoring_case(*expectation, "100-continue"))  // the only one there is (RFC 9110 10.1.1)
@@ -75,7 +81,19 @@ void HttpSession::continue_if_expected() {
   if (parser_.is_inside_body()) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
 }
 
+void HttpSession::hand_on_body(Piece piece) {
+  if (request_.taker == nullptr || request_.body.empty()) return;
+  if (piece == Piece::kOneOfMany && request_.body.size() < kBodyPieceBytes) return;
+  handed_on_bytes_ += request_.body.size();
+  // The last one need not be waited for: what comes after it is another request.
+  is_taker_busy_ = piece == Piece::kOneOfMany;
+  request_.taker->take(std::exchange(request_.body, {}), [sink = sink_] { sink->body_taken(); });
+  body_fits();
+}
+
 void HttpSession::on_request() {
+  hand_on_body(Piece::kLast);
+  handed_on_bytes_ = 0;
   owes_continue_ = false;
   release_body();
   const RequestId id{first_.value + exchanges_.size()};
@@ -83,6 +101,7 @@ void HttpSession::on_request() {
   if (request_.persistence == Persistence::kClose) is_ending_ = true;
   context_.handler->handle(request_, Responder(sink_, id));
   request_.body.clear();
+  request_.taker.reset();
 }
 
 bool HttpSession::body_fits() {
@@ -117,6 +136,7 @@ void HttpSession::end_of_input() {
   is_ending_ = true;
   owes_continue_ = false;
   release_body();
+  if (parser_.is_inside()) request_.taker.reset();
 }
 
 void HttpSession::end_after_pending() {

@@ -48,7 +48,7 @@ class HttpSession {
   };
   [[nodiscard]] Phase phase() const;
   /// Bytes of the current body so far.
-  [[nodiscard]] std::size_t body_bytes() const { return request_.body.size(); }
+  [[nodiscard]] std::size_t body_bytes() const { return handed_on_bytes_ + request_.body.size(); }
 
   [[nodiscard]] bool may_receive() const;
   /// Takes bytes from the beginning of `bytes` and says how many; the rest must come again, followed by what arrives
@@ -70,6 +70,8 @@ class HttpSession {
   /// kGone: nobody waits for it any more, and `ready` will not be called.
   [[nodiscard]] StreamState write_chunk(RequestId id, const std::string& chunk, StreamReady ready);
   void end_stream(RequestId id, StreamEnd end, std::string rest);
+  /// Whoever takes the body that is being received is ready for more of it.
+  void body_taken() { is_taker_busy_ = false; }
 
   /// What is to be sent next. The connection swaps it away and tells how much of everything is still unsent.
   [[nodiscard]] std::string& output() { return output_; }
@@ -102,6 +104,8 @@ class HttpSession {
   void refuse(Status status, std::string_view reason);
   bool body_fits();
   void release_body();
+  enum class Piece : std::uint8_t { kOneOfMany, kLast };
+  void hand_on_body(Piece piece);
   void continue_if_expected();
 
   void write_chunk_bytes(Exchange& exchange, const std::string& chunk);
@@ -115,6 +119,9 @@ class HttpSession {
   HttpParser parser_;
   Request request_;
   std::size_t counted_body_bytes_ = 0;  ///< of this session, within HttpContext::buffered_body_bytes
+
+  std::size_t handed_on_bytes_ = 0;  ///< of the body that is being received
+  bool is_taker_busy_ = false;
 
   std::vector<Exchange> exchanges_;  ///< in the order of the requests; the front one writes straight to the output
   RequestId first_;                  ///< of exchanges_.front()

@@ -56,6 +56,9 @@ std::span<const HttpService::Route> HttpService::routes() {
        [](auto& self, Exchange e) { self.sql_.end(TransactionEnd::kCommit, std::move(e)); }},
       {"/db/rollback", Match::kExact, Method::kPost,
        [](auto& self, Exchange e) { self.sql_.end(TransactionEnd::kRollback, std::move(e)); }},
+      {"/db/backup", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.bulk_.back_up(std::move(e)); }},
+      {"/db/load", Match::kPrefix, Method::kPost, [](auto& self, Exchange e) { self.bulk_.load(std::move(e)); }},
+      {"/boot", Match::kPrefix, Method::kPost, [](auto& self, Exchange e) { self.bulk_.boot(std::move(e)); }},
       {"/nodes", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.members_.nodes(std::move(e)); }},
       {"/leader", Match::kExact, Method::kGet, [](auto& self, Exchange e) { self.members_.show_leader(std::move(e)); }},
       {"/leader", Match::kExact, Method::kPost, [](auto& self, Exchange e) { self.members_.step_down(std::move(e)); }},
@@ -89,6 +92,7 @@ HttpService::HttpService(HttpServiceOptions options, server::Database& database,
       cluster_(cluster),
       leader_(options_.context, cluster),
       sql_(options_.context, database, cluster, leader_, options_.first_sequence_number),
+      bulk_(options_.context, database, cluster, options_.bulk, options_.first_sequence_number),
       members_(cluster, leader_),
       requests_(endpoint_names(), options_.context.now) {}
 

@@ -16,6 +16,7 @@
 
 #include "server/cluster.hpp"
 #include "server/database.hpp"
+#include "server/http/bulk_handler.hpp"
 #include "server/http/cluster_handler.hpp"
 #include "server/http/exchange.hpp"
 #include "server/http/leader_route.hpp"
@@ -29,6 +30,8 @@ namespace quorate::http {
 struct HttpServiceOptions {
   HandlerContext context;
   std::uint64_t first_sequence_number = 0;
+  /// Whole databases in and out; may be null. Outlives the service.
+  server::Bulk* bulk = nullptr;
   /// Add what the node knows of itself.
   std::function<void(StatusTree&)> status;
   std::function<void(MetricsText&)> metrics;
@@ -42,6 +45,7 @@ class HttpService final : public HttpHandler {
   HttpService(HttpServiceOptions options, server::Database& database, server::Cluster& cluster);
 
   void handle(Request& request, Responder responder) override;
+  std::shared_ptr<BodyTaker> taker_for(const Request& head) override { return bulk_.taker_for(head); }
 
   /// A request that another node has passed on to the leader. `reply` is called once, with the answer in encoded form,
   /// or with nothing if this node does not lead and has done nothing.
@@ -60,6 +64,7 @@ class HttpService final : public HttpHandler {
   server::Cluster& cluster_;
   LeaderRoute leader_;
   SqlHandler sql_;
+  BulkHandler bulk_;
   ClusterHandler members_;
   RequestMetrics requests_;
 };

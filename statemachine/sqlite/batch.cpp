@@ -46,7 +46,7 @@ SqlResult<void> BatchRunner::ensure_connection() {
 
 BatchRunner::Outcome BatchRunner::run(std::span<const Request> requests) {
   Job job{.requests = requests, .plans = {}, .outcome = {}};
-  job.plans.resize(requests.size(), Plan::kTogether);
+  for (const Request& request : requests) job.plans.push_back(request.action ? Plan::kAlone : Plan::kTogether);
   job.outcome.responses.resize(requests.size());
   for (std::size_t next = 0; next < requests.size();) {
     if (SqlResult<void> open = ensure_connection(); !open) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,6 +46,8 @@ struct Request {
   std::optional<Duration> time_max;
   /// Ends it as cancelled, at the latest before its next statement. No part of what is asked.
   StopFlag stop;
+  /// If set, it is run instead of statements, alone, in a transaction of its own. It exists on this node only.
+  std::function<SqlResult<void>(Connection&)> action;
   /// Rows and what describes them, in memory; beyond it the statement fails and is undone.
   std::size_t result_bytes_max = std::size_t{64} << 20;
 };

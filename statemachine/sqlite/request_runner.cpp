@@ -60,6 +60,17 @@ void RequestRunner::run_statements(Response& response, Company company) {
   connection_.set_stop_flag(nullptr);
 }
 
+/// A connection under which so much has changed is not used again.
+void RequestRunner::run_action(Response& response) {
+  if (request_.time_max) latest_ = std::min(latest_, now_() + *request_.time_max);
+  if (latest_ != Instant::max()) connection_.set_deadline(latest_);
+  connection_.set_stop_flag(request_.stop);
+  if (SqlResult<void> done = request_.action(connection_); !done) response.error = std::move(done.error());
+  has_changed_connection_ = true;
+  connection_.set_deadline(std::nullopt);
+  connection_.set_stop_flag(nullptr);
+}
+
 void RequestRunner::run_shared(Response& response) { run_statements(response, Company::kShared); }
 
 void RequestRunner::run_as_transaction(Response& response) {
@@ -87,7 +98,9 @@ void RequestRunner::run_as_transaction(Response& response) {
 
 void RequestRunner::run_alone(Response& response, OpenEnd open_end) {
   response = {};
-  if (request_.atomicity == Atomicity::kTransaction) {
+  if (request_.action) {
+    run_action(response);
+  } else if (request_.atomicity == Atomicity::kTransaction) {
     run_as_transaction(response);
   } else {
     run_statements(response, Company::kAlone);

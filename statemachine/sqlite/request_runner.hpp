@@ -37,6 +37,7 @@ class RequestRunner {
 
  private:
   void run_statements(Response& response, Company company);
+  void run_action(Response& response);
   void run_as_transaction(Response& response);
 
   Connection& connection_;

@@ -33,7 +33,21 @@ class DirectSink final : public ResponseSink {
     session->end_stream(id, end, std::move(rest));
   }
 
+  void body_taken() override { session->body_taken(); }
+
   HttpSession* session = nullptr;
+};
+
+/// Keeps what it takes, and is ready for more when told to.
+class KeepingTaker final : public BodyTaker {
+ public:
+  void take(std::string piece, std::function<void()> on_ready) override {
+    pieces.push_back(std::move(piece));
+    ready = std::move(on_ready);
+  }
+
+  std::vector<std::string> pieces;
+  std::function<void()> ready;
 };
 
 class SessionFixture : private HttpHandler {
@@ -73,8 +87,10 @@ class SessionFixture : private HttpHandler {
   HttpContext context;
   std::function<void(Received&)> on_request = [](Received&) {};
   std::vector<Received> requests;
+  std::shared_ptr<KeepingTaker> taker;  ///< of the next body that comes in pieces; null: none is to be had
 
  private:
+  std::shared_ptr<BodyTaker> taker_for(const Request&) override { return taker; }
   void handle(Request& request, Responder responder) override {
     requests.push_back({request.method, std::string(request.target()),
                         std::string(request.header("content-type").value_or("")),

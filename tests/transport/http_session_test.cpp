@@ -360,5 +360,61 @@ TEST_F(HttpSessionTest, AStreamToAnHttp10ClientEndsWithTheConnection) {
   EXPECT_TRUE(session().is_finished());
 }
 
+/// Requests to /load come in pieces.
+class HttpUploadTest : public HttpSessionTest {
+ protected:
+  HttpUploadTest() {
+    context.limits.body_bytes_max = 1000;
+    context.limits.comes_in_pieces = [](Method method, std::string_view target) {
+      return method == Method::kPost && target == "/load";
+    };
+    taker = std::make_shared<test::KeepingTaker>();
+  }
+  static std::string head(std::size_t bytes, const std::string& more = {}) {
+    return "POST /load HTTP/1.1\r\nHost: node\r\nContent-Length: " + std::to_string(bytes) + "\r\n" + more + "\r\n";
+  }
+};
+
+TEST_F(HttpUploadTest, HandsABodyOnPieceByPieceAtThePaceOfItsTaker) {
+  const std::string piece(kBodyPieceBytes, 'x');
+  receive(head(2 * piece.size() + 3) + piece);
+  ASSERT_EQ(taker->pieces.size(), 1U);
+  EXPECT_FALSE(session().may_receive());
+  EXPECT_EQ(session().phase(), HttpSession::Phase::kWaiting);
+  receive(piece);
+  EXPECT_EQ(taker->pieces.size(), 1U);
+  taker->ready();
+  EXPECT_EQ(session().phase(), HttpSession::Phase::kBody);
+  receive("");
+  ASSERT_EQ(taker->pieces.size(), 2U);
+  taker->ready();
+  receive("end" + get("/next"));
+  EXPECT_EQ(taker->pieces, (std::vector<std::string>{piece, piece, "end"}));
+  ASSERT_EQ(requests.size(), 2U);  // the last piece is not waited for
+  EXPECT_EQ(requests[0].body, "");
+  EXPECT_EQ(requests[1].target, "/next");
+  EXPECT_EQ(context.buffered_body_bytes, 0U);
+}
+
+TEST_F(HttpUploadTest, LimitsOtherBodiesAsBefore) {
+  receive("POST /execute HTTP/1.1\r\nHost: node\r\nContent-Length: 2000\r\n\r\n");
+  EXPECT_TRUE(take_output().starts_with("HTTP/1.1 413"));
+}
+
+TEST_F(HttpUploadTest, SaysAtOnceWhenNobodyTakesIt) {
+  taker = nullptr;
+  receive(head(5000));
+  EXPECT_TRUE(take_output().starts_with("HTTP/1.1 503"));
+}
+
+TEST_F(HttpUploadTest, LetsGoOfTheTakerWhenTheClientBreaksOff) {
+  receive(head(5000) + "some of it");
+  std::weak_ptr<BodyTaker> watched = taker;
+  taker.reset();
+  EXPECT_FALSE(watched.expired());
+  session().abandon();
+  EXPECT_TRUE(watched.expired());
+}
+
 }  // namespace
 }  // namespace quorate::http
