@@ -21,6 +21,7 @@ set(how_to_find_PkgConfig::zstd "pkg_check_modules(zstd REQUIRED IMPORTED_TARGET
 set(how_to_find_SQLite::SQLite3 "find_dependency(SQLite3)")
 set(how_to_find_Threads::Threads "find_dependency(Threads)")
 set(how_to_find_fmt::fmt "find_dependency(fmt)")
+set(how_to_find_spdlog::spdlog "find_dependency(spdlog)")
 set(how_to_find_tl::expected "find_dependency(tl-expected)")
 set(QUORATE_DEPENDENCIES "")
 foreach(library IN LISTS libraries)
@@ -52,7 +53,11 @@ endif()
 
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" RENAME copyright
         DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
-install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
+install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/docs/operating.md"
+              "${PROJECT_SOURCE_DIR}/docs/http-api.md" "${PROJECT_SOURCE_DIR}/packaging/quorate.default"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
+# systemd looks below /usr/lib, whatever the libraries' directory is called.
+install(FILES "${PROJECT_SOURCE_DIR}/packaging/quorate.service" DESTINATION lib/systemd/system COMPONENT server)
 
 set(CPACK_GENERATOR TGZ DEB)
 set(CPACK_PACKAGE_VENDOR "The Quorate authors")
@@ -67,6 +72,10 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_SERVER_PACKAGE_NAME quorate)
 set(CPACK_DEBIAN_SERVER_PACKAGE_SECTION database)
 set(CPACK_DEBIAN_SERVER_PACKAGE_SHLIBDEPS ON)
+foreach(script postinst prerm postrm)
+  list(APPEND CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/${script}")
+endforeach()
+set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_COMPONENT_SERVER_DESCRIPTION "The server, its shell, the simulator and the checkers, in one binary.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libquorate-dev)
@@ -75,5 +84,5 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Static libraries, headers and a CMa
 # What the CMake package looks for. Boost is the one that we were built with: distributions have several.
 string(JOIN ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
        "libboost-json${Boost_VERSION_MAJOR}.${Boost_VERSION_MINOR}-dev"
-       libexpected-dev libfmt-dev "libsqlite3-dev (>= 3.40)" libssl-dev libxxhash-dev libzstd-dev pkg-config)
+       libexpected-dev libfmt-dev libspdlog-dev "libsqlite3-dev (>= 3.40)" libssl-dev libxxhash-dev libzstd-dev pkg-config)
 include(CPack)

@@ -59,6 +59,7 @@ struct ReadyQuestion {
 };
 struct Readiness {
   bool has_leader = true;
+  bool is_removed = false;   ///< from the cluster: no leader will ever speak to this node
   std::string leader_error;  ///< the leader is known, but does not answer
   bool is_store_ready = true;
   std::string sync_error;

@@ -5,6 +5,7 @@
 
 #include "consensus/limits.hpp"
 #include "consensus/options.hpp"
+#include "server/member_address.hpp"
 #include "transport/host_port.hpp"
 
 namespace quorate::server {
@@ -69,8 +70,7 @@ Result<NodeConfig> complete(NodeConfig config) {
   if (config.data_directory.empty()) return refuse("no data directory is named");
   if (auto done = complete_addresses(config); !done) return tl::unexpected(done.error());
   if (auto done = check_joining(config); !done) return tl::unexpected(done.error());
-  // A member's address is its name and where it can be reached, see membership_service.hpp.
-  if (config.node_id.size() + config.raft_advertised.size() + 1 > kAddressBytesMax)
+  if (member_address(config.node_id, config.raft_advertised, kFeatureLevel).size() > kAddressBytesMax)
     return refuse("-node-id is too long");
   if (std::ranges::any_of(config.node_id, [](char c) { return static_cast<unsigned char>(c) < ' '; }))
     return refuse("-node-id must not hold control characters");

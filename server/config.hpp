@@ -12,6 +12,7 @@
 
 #include "consensus/result.hpp"
 #include "consensus/types.hpp"
+#include "server/feature_level.hpp"
 #include "server/log.hpp"
 
 namespace quorate::server {
@@ -58,6 +59,11 @@ struct NodeConfig {
   unsigned http_connections_max = 20'000;
 
   LogLevel log_level = LogLevel::kInfo;
+  LogForm log_form = LogForm::kText;
+  Duration slow_statement = std::chrono::seconds(1);  ///< statements that take so long are logged; 0: none
+
+  /// What the build claims to know. Another one only in tests of clusters of several versions.
+  FeatureLevel feature_level = kFeatureLevel;
 
   [[nodiscard]] bool has_to_find_others() const { return !join.empty() || bootstrap_expect > 0; }
 };

@@ -75,8 +75,12 @@ class ResultSink {
   virtual void rows_failed(std::string_view error, Duration elapsed) = 0;
 };
 
+/// What clients know an error by: a statement that ran into its time limit is told by what it was, a query or not.
+enum class Ran : std::uint8_t { kAsQuery, kToExecute };
+[[nodiscard]] std::string_view client_text(const sqlite::SqlError& error, Ran how);
+
 /// For results that were collected already.
-void deliver(const sqlite::StatementResult& result, ResultSink& sink);
+void deliver(const sqlite::StatementResult& result, Ran how, ResultSink& sink);
 
 /// The end of a request as a whole. Errors of single statements are results, not this.
 struct SqlEnd {

@@ -101,7 +101,8 @@ JoinRequest Entrance::wish() const {
   return {.name = name_,
           .address = config_.raft_advertised,
           .incarnation = replica_->identity().incarnation,
-          .is_read_replica = config_.is_read_replica};
+          .is_read_replica = config_.is_read_replica,
+          .feature_level = config_.feature_level};
 }
 
 bool Entrance::is_known() const {
@@ -110,7 +111,8 @@ bool Entrance::is_known() const {
   if (self == nullptr || replica_->core().leader() == kNoNode) return false;
   if (self->incarnation != replica_->identity().incarnation) return false;
   const bool is_replica = !self->votes() && self->priority == 0;
-  return endpoint_in(self->address) == config_.raft_advertised && is_replica == config_.is_read_replica;
+  return endpoint_in(self->address) == config_.raft_advertised && is_replica == config_.is_read_replica &&
+         level_in(self->address) == config_.feature_level;
 }
 
 /// The leader, if one is known; else whoever was named: the one that somebody took for the leader, then the others in

@@ -9,6 +9,7 @@
 
 #include "server/log.hpp"
 #include "server/member_address.hpp"
+#include "server/read_probe.hpp"
 #include "server/sql_reader.hpp"
 
 namespace quorate::server {
@@ -125,13 +126,17 @@ void MembershipService::probe(Members members, Duration timeout, std::function<v
 }
 
 void MembershipService::forward(Payload request, Duration timeout, std::function<void(ForwardEnd)> done) {
+  pass_on(forwarded_request(request), timeout, std::move(done));
+}
+
+void MembershipService::pass_on(const Payload& request, Duration timeout, std::function<void(ForwardEnd)> done) {
   using Kind = ForwardEnd::Kind;
   if (replica_ == nullptr) return done({.kind = Kind::kNoLeader});
   const NodeId leader = replica_->core().leader();
   if (leader == kNoNode) return done({.kind = Kind::kNoLeader});
   if (leader == replica_->core().id())
     return done({.kind = Kind::kRefused, .error = "this node has just become the leader; try again"});
-  transport_.call(leader, forwarded_request(request), timeout, [done = std::move(done)](CallResult result) {
+  transport_.call(leader, request, timeout, [done = std::move(done)](CallResult result) {
     const Kind kind = result.end == CallEnd::kAnswered  ? Kind::kAnswered
                       : result.end == CallEnd::kRefused ? Kind::kRefused
                                                         : Kind::kUnknown;
@@ -143,18 +148,21 @@ void MembershipService::check_ready(const ReadyQuestion& question, std::function
   if (!question.needs_leader) return done({});
   const Member* leader =
       replica_ == nullptr ? nullptr : replica_->core().configuration().find(replica_->core().leader());
-  if (leader == nullptr) return done({.has_leader = false});
+  if (leader == nullptr) return done({.has_leader = false, .is_removed = is_removed_});
   const Instant deadline = AsioRuntime::now() + question.timeout;
   const bool needs_sync = question.needs_sync;
 
   const auto judge = [this, deadline, needs_sync, done = std::move(done)](Result<NodeDescription> answer) {
     if (!answer) return done({.leader_error = answer.error().message});
-    Readiness readiness{.is_store_ready = replica_->has_replayed()};
-    if (!readiness.is_store_ready || !needs_sync) return done(std::move(readiness));
-    replica_->wait_applied(answer->commit, deadline, [readiness, done](ReadResult result) mutable {
-      if (result.refusal != Refusal::kNone)
-        readiness.sync_error = "what the leader has committed is not applied here in time";
-      done(std::move(readiness));
+    if (!replica_->has_replayed()) return done({.is_store_ready = false});
+    const auto read = [this, deadline, done] {
+      probe_reader(replica_->reader(), alarms_, deadline,
+                   [done](std::string error) { done({.database_error = std::move(error)}); });
+    };
+    if (!needs_sync) return read();
+    replica_->wait_applied(answer->commit, deadline, [read, done](ReadResult result) {
+      if (result.refusal == Refusal::kNone) return read();
+      done({.sync_error = "what the leader has committed is not applied here in time"});
     });
   };
   if (leader->id == replica_->core().id()) return judge(describe_self());
@@ -221,7 +229,11 @@ Result<std::optional<ConfigurationChange>> MembershipService::change_to_admit(co
                 .incarnation = request.incarnation,
                 .kind = MemberKind::kLearner,
                 .priority = request.is_read_replica ? kReplicaPriority : 1,
-                .address = member_address(request.name, request.address)};
+                .address = member_address(request.name, request.address, request.feature_level)};
+  const FeatureLevel in_force = level_in_force(configuration);
+  if (request.feature_level < in_force)
+    return refuse(fmt::format("feature level {} is in force, and the node knows no more than {}; start a newer version",
+                              in_force.value, request.feature_level.value));
   for (const Member& member : all_members(configuration)) {
     if (member.id == wanted.id && name_in(member.address) != request.name)
       return refuse("the name cannot be told from that of member " + name_in(member.address) + "; choose another");
@@ -314,6 +326,15 @@ void MembershipService::transfer_leadership(std::string target, TransferWait wai
   // What was refused at once has been said already.
   if (wait == TransferWait::kUntilEnded || !*answer) return;
   if (const auto tell = std::exchange(*answer, nullptr)) tell({});
+}
+
+MembershipVerdict MembershipService::judge(const MembershipQuestion& question) const {
+  const bool is_certain = replica_ != nullptr && replica_->is_serving_leader() &&
+                          replica_->core().configuration_index() <= replica_->core().commit();
+  if (!is_certain) return MembershipVerdict::kNotLeader;
+  const Member* member = replica_->core().configuration().find(id_of(question.name));
+  const bool is_member = member != nullptr && member->incarnation == question.incarnation;
+  return is_member ? MembershipVerdict::kMember : MembershipVerdict::kNoMember;
 }
 
 // --- Promotion ---

@@ -1,9 +1,9 @@
 // The members of the cluster as this node sees them, and every change of them. Answers the HTTP handlers (cluster.hpp)
 // on any node; carries out changes on the leader.
 //
-// How members are written into the configuration: by name and address (member_address.hpp). A newcomer is added as a
-// learner, and the leader, whoever that is, makes it a voter as soon as it has caught up. A read replica is a learner
-// of priority 0, which stays one.
+// How members are written into the configuration: by name, address and feature level (member_address.hpp). A newcomer
+// is added as a learner, and the leader, whoever that is, makes it a voter as soon as it has caught up. A read replica
+// is a learner of priority 0, which stays one.
 //
 // A node is taken in again under its name when it has moved, when its role changes, and when it has lost its disk: then
 // it is another incarnation, whose former self is removed first. It is not, as long as a member of that name answers.
@@ -18,6 +18,7 @@
 
 #include "server/alarms.hpp"
 #include "server/cluster.hpp"
+#include "server/feature_level.hpp"
 #include "server/peer_protocol.hpp"
 #include "server/replica.hpp"
 #include "transport/asio_transport.hpp"
@@ -34,6 +35,7 @@ class MembershipService final : public Cluster {
     std::string address;
     std::string api_url;
     std::string version;
+    FeatureLevel feature_level;
   };
 
   MembershipService(transport::AsioTransport& transport, Alarms& alarms, Self self)
@@ -43,10 +45,17 @@ class MembershipService final : public Cluster {
   void serve(Replica* replica) { replica_ = replica; }
   /// Something may have changed that gives the leader work.
   void look_around();
+  /// Whether this node was a member and is none any more.
+  void mark_removed(bool is_removed) { is_removed_ = is_removed; }
 
   [[nodiscard]] NodeDescription describe_self() const;
   /// Of somebody who wants to belong to the cluster, or to be another kind of member. `done` is called once.
   void take_in(const JoinRequest& request, std::function<void(JoinAnswer)> done);
+
+  [[nodiscard]] MembershipVerdict judge(const MembershipQuestion& question) const;
+
+  /// A request of peer_protocol.hpp to the leader.
+  void pass_on(const Payload& request, Duration timeout, std::function<void(ForwardEnd)> done);
 
   [[nodiscard]] bool is_leader() const override;
   [[nodiscard]] bool is_voter() const override;
@@ -76,6 +85,7 @@ class MembershipService final : public Cluster {
   Self self_;
   Replica* replica_ = nullptr;
   bool is_promoting_ = false;
+  bool is_removed_ = false;
 };
 
 }  // namespace quorate::server

@@ -1,7 +1,4 @@
-// A node as a process: puts the parts together, starts them in order, and takes them down in order. What each does is
-// in its own file.
-//
-//   data directory -> transport and HTTP listen -> (a cluster is looked for) -> replica -> known to the others
+// A node as a process: one NodeServer, and the signals that tell it to stop.
 //
 // Stopping in good order: no new requests; what has arrived is answered; the node leaves the cluster if it was told to;
 // leadership is handed over; the engine stops. A second signal ends the process at once, which loses nothing that was

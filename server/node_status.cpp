@@ -118,6 +118,7 @@ void write_store(const StatusSources& sources, StatusTree& store) {
   store["leader"]["node_id"] = "";
   store["open"] = sources.replica != nullptr;
   store["ready"] = false;
+  store["feature_level"]["known"] = sources.config.feature_level.value;
   store["sqlite3"]["version"] = std::string(sqlite3_libversion());
   if (sources.replica == nullptr) return;
 
@@ -128,6 +129,8 @@ void write_store(const StatusSources& sources, StatusTree& store) {
     store["ready"] = sources.replica->has_replayed();
   }
   store["cluster_id"] = fmt::format("{:016x}", sources.replica->identity().cluster.value);
+  store["removed"] = sources.removal_watch != nullptr && sources.removal_watch->is_removed();
+  store["feature_level"]["in_force"] = level_in_force(core.configuration()).value;
   store["fsm_index"] = core.applied().value;
   store["db_applied_index"] = core.applied().value;
   StatusTree::List nodes;
@@ -136,6 +139,7 @@ void write_store(const StatusSources& sources, StatusTree& store) {
     node["id"] = name_in(member.address);
     node["addr"] = endpoint_in(member.address);
     node["suffrage"] = suffrage(member);
+    node["feature_level"] = level_in(member.address).value;
     nodes.push_back(std::move(node));
   }
   store["nodes"] = std::move(nodes);
@@ -179,6 +183,20 @@ void write_metrics(const StatusSources& sources, MetricsText& metrics) {
   metrics.gauge("quorate_raft_last_index", "The last entry of the log.").sample(core.log().last().index.value);
   metrics.gauge("quorate_raft_checkpoint_index", "The last entry of the newest checkpoint.")
       .sample(core.checkpoint().index.value);
+  metrics.gauge("quorate_removed", "1 if this node was removed from its cluster.")
+      .sample(std::uint64_t{sources.removal_watch != nullptr && sources.removal_watch->is_removed()});
+  metrics.gauge("quorate_feature_level", "The feature level in force.")
+      .sample(level_in_force(core.configuration()).value);
+  const sqlite::PageKeeperReport& pages = sources.replica->page_care();
+  metrics.counter("quorate_pages_scrubbed_total", "Pages of the base files compared with their hashes.")
+      .sample(pages.scrub.pages_checked);
+  metrics.counter("quorate_scrub_rounds_total", "How often all pages have been looked at.").sample(pages.scrub.rounds);
+  metrics.counter("quorate_pages_repaired_total", "Damaged pages replaced by another node's copy.")
+      .sample(pages.pages_repaired);
+  metrics.counter("quorate_pages_supplied_total", "Questions of other nodes for pages that are damaged there.")
+      .sample(pages.pages_supplied);
+  metrics.gauge("quorate_pages_damaged", "Pages known to be damaged on this node's disk.")
+      .sample(std::uint64_t{sources.replica->damaged_pages()});
   metrics.gauge("quorate_raft_members", "Members of the cluster.")
       .sample(std::uint64_t{core.configuration().members.size()});
   metrics.gauge("quorate_peer_connected", "1 if there is a connection to the member.");

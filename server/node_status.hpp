@@ -7,6 +7,7 @@
 #include "server/http/metrics.hpp"
 #include "server/http/status_tree.hpp"
 #include "server/membership_service.hpp"
+#include "server/removal_watch.hpp"
 #include "server/replica.hpp"
 #include "transport/asio_transport.hpp"
 #include "transport/http_server.hpp"
@@ -21,6 +22,7 @@ struct StatusSources {
   Replica* replica = nullptr;
   const transport::AsioTransport* transport = nullptr;
   const http::HttpServer* http_server = nullptr;
+  const RemovalWatch* removal_watch = nullptr;
 };
 
 void write_status(const StatusSources& sources, http::StatusTree& status);

@@ -25,7 +25,7 @@ void fields(Archive& archive, NodeDescription& value) {
 template <class Archive>
 void fields(Archive& archive, JoinRequest& value) {
   std::uint8_t is_read_replica = value.is_read_replica ? kTrue : kFalse;
-  archive(value.name, value.address, value.incarnation.value, is_read_replica);
+  archive(value.name, value.address, value.incarnation.value, is_read_replica, value.feature_level.value);
   value.is_read_replica = is_read_replica != kFalse;
 }
 template <class Archive>
@@ -33,6 +33,18 @@ void fields(Archive& archive, JoinAnswer& value) {
   auto kind = static_cast<std::uint8_t>(value.kind);
   archive(kind, value.error, value.leader_address, value.leader.value);
   value.kind = static_cast<JoinAnswer::Kind>(std::min(kind, static_cast<std::uint8_t>(JoinAnswer::Kind::kRefused)));
+}
+
+template <class Archive>
+void fields(Archive& archive, MembershipQuestion& value) {
+  archive(value.name, value.incarnation.value);
+}
+template <class Archive>
+void fields(Archive& archive, MembershipVerdict& value) {
+  auto verdict = static_cast<std::uint8_t>(value);
+  archive(verdict);
+  value = verdict <= static_cast<std::uint8_t>(MembershipVerdict::kNoMember) ? static_cast<MembershipVerdict>(verdict)
+                                                                             : MembershipVerdict::kNotLeader;
 }
 
 template <class T>
@@ -55,6 +67,13 @@ Result<T> read(std::span<const std::byte> bytes) {
   return value;
 }
 
+Payload marked(PeerRequestKind kind, const Payload& request) {
+  return Payload::build(request.size() + 1, [&](std::span<std::byte> out) {
+    out.front() = static_cast<std::byte>(kind);
+    std::ranges::copy(request.bytes(), out.begin() + 1);
+  });
+}
+
 std::vector<std::byte> begin(PeerRequestKind kind) { return {static_cast<std::byte>(kind)}; }
 
 }  // namespace
@@ -62,16 +81,13 @@ std::vector<std::byte> begin(PeerRequestKind kind) { return {static_cast<std::by
 std::optional<PeerRequest> parse_peer_request(std::span<const std::byte> bytes) {
   if (bytes.empty()) return std::nullopt;
   const auto kind = static_cast<PeerRequestKind>(bytes.front());
-  if (kind < PeerRequestKind::kForwarded || kind > PeerRequestKind::kJoin) return std::nullopt;
+  if (kind < PeerRequestKind::kForwarded || kind > PeerRequestKind::kPage) return std::nullopt;
   return PeerRequest{kind, bytes.subspan(1)};
 }
 
-Payload forwarded_request(const Payload& request) {
-  return Payload::build(request.size() + 1, [&](std::span<std::byte> out) {
-    out.front() = static_cast<std::byte>(PeerRequestKind::kForwarded);
-    std::ranges::copy(request.bytes(), out.begin() + 1);
-  });
-}
+Payload forwarded_request(const Payload& request) { return marked(PeerRequestKind::kForwarded, request); }
+Payload page_request(const Payload& request) { return marked(PeerRequestKind::kPage, request); }
+Payload sql_request(const Payload& request) { return marked(PeerRequestKind::kSql, request); }
 
 Payload describe_request() { return Payload::copy_of(begin(PeerRequestKind::kDescribe)); }
 
@@ -93,8 +109,26 @@ Payload encode(const NodeDescription& description) {
   return Payload::copy_of(out);
 }
 
+Payload encode(const MembershipQuestion& question) {
+  std::vector<std::byte> out = begin(PeerRequestKind::kMembership);
+  write(out, question);
+  return Payload::copy_of(out);
+}
+
+Payload encode(MembershipVerdict verdict) {
+  std::vector<std::byte> out;
+  write(out, verdict);
+  return Payload::copy_of(out);
+}
+
 Result<JoinRequest> decode_join_request(std::span<const std::byte> body) { return read<JoinRequest>(body); }
 Result<JoinAnswer> decode_join_answer(std::span<const std::byte> bytes) { return read<JoinAnswer>(bytes); }
 Result<NodeDescription> decode_description(std::span<const std::byte> bytes) { return read<NodeDescription>(bytes); }
+Result<MembershipQuestion> decode_membership_question(std::span<const std::byte> body) {
+  return read<MembershipQuestion>(body);
+}
+Result<MembershipVerdict> decode_membership_verdict(std::span<const std::byte> bytes) {
+  return read<MembershipVerdict>(bytes);
+}
 
 }  // namespace quorate::server

@@ -1,6 +1,6 @@
-// What the nodes ask each other as applications, besides replicating: who are you, take me in, and a client's request
-// for the leader. One byte says which; the rest is encoded like everything between nodes. Whoever belongs to no cluster
-// may ask the first two only.
+// What the nodes ask each other as applications, besides replicating: who are you, take me in, am I still a member, and
+// requests for the leader: a client's over HTTP, or a program's with values (sql_outcome.hpp). One byte says which; the
+// rest is encoded like everything between nodes. Whoever belongs to no cluster may make no requests.
 //
 // Decoding takes any bytes whatever. Values and pure functions; any thread.
 #pragma once
@@ -15,10 +15,18 @@
 #include "consensus/payload.hpp"
 #include "consensus/result.hpp"
 #include "consensus/types.hpp"
+#include "server/member_address.hpp"
 
 namespace quorate::server {
 
-enum class PeerRequestKind : std::uint8_t { kForwarded = 1, kDescribe = 2, kJoin = 3 };
+enum class PeerRequestKind : std::uint8_t {
+  kForwarded = 1,
+  kDescribe = 2,
+  kJoin = 3,
+  kMembership = 4,
+  kSql = 5,
+  kPage = 6,
+};
 
 /// What a node says of itself.
 struct NodeDescription {
@@ -41,6 +49,7 @@ struct JoinRequest {
   std::string address;
   Incarnation incarnation;
   bool is_read_replica = false;
+  FeatureLevel feature_level = kFirstFeatureLevel;
 
   friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
 };
@@ -60,6 +69,19 @@ struct JoinAnswer {
   friend bool operator==(const JoinAnswer&, const JoinAnswer&) = default;
 };
 
+/// Of somebody whom no leader speaks to.
+struct MembershipQuestion {
+  std::string name;
+  Incarnation incarnation;
+
+  friend bool operator==(const MembershipQuestion&, const MembershipQuestion&) = default;
+};
+enum class MembershipVerdict : std::uint8_t {
+  kNotLeader,  ///< who was asked cannot tell
+  kMember,
+  kNoMember,  ///< it was removed, or another node has taken its place; that is committed
+};
+
 struct PeerRequest {
   PeerRequestKind kind;
   std::span<const std::byte> body;
@@ -67,14 +89,26 @@ struct PeerRequest {
 /// Nothing if this build knows no such request.
 [[nodiscard]] std::optional<PeerRequest> parse_peer_request(std::span<const std::byte> bytes);
 
+/// Whether it is about what is in the cluster.
+[[nodiscard]] constexpr bool is_for_members(PeerRequestKind kind) {
+  return kind == PeerRequestKind::kForwarded || kind == PeerRequestKind::kSql || kind == PeerRequestKind::kPage;
+}
+
 [[nodiscard]] Payload forwarded_request(const Payload& request);
+[[nodiscard]] Payload sql_request(const Payload& request);
+/// For a page that is damaged here (statemachine/sqlite/scrub.hpp).
+[[nodiscard]] Payload page_request(const Payload& request);
 [[nodiscard]] Payload describe_request();
 [[nodiscard]] Payload encode(const JoinRequest& request);
 [[nodiscard]] Payload encode(const JoinAnswer& answer);
 [[nodiscard]] Payload encode(const NodeDescription& description);
+[[nodiscard]] Payload encode(const MembershipQuestion& question);
+[[nodiscard]] Payload encode(MembershipVerdict verdict);
 
 [[nodiscard]] Result<JoinRequest> decode_join_request(std::span<const std::byte> body);
 [[nodiscard]] Result<JoinAnswer> decode_join_answer(std::span<const std::byte> bytes);
 [[nodiscard]] Result<NodeDescription> decode_description(std::span<const std::byte> bytes);
+[[nodiscard]] Result<MembershipQuestion> decode_membership_question(std::span<const std::byte> body);
+[[nodiscard]] Result<MembershipVerdict> decode_membership_verdict(std::span<const std::byte> bytes);
 
 }  // namespace quorate::server

@@ -17,6 +17,7 @@
 #include "consensus/storage/wal.hpp"
 #include "server/log.hpp"
 #include "server/member_address.hpp"
+#include "server/peer_protocol.hpp"
 #include "server/sql_reader.hpp"
 #include "server/thread_executor.hpp"
 #include "statemachine/sqlite/machine.hpp"
@@ -30,8 +31,21 @@ using Log = storage::Wal<storage::PosixFiles>;
 using LogStorage = storage::AsyncStorage<Log, ThreadExecutor>;
 using Driver = Node<LogStorage, transport::AsioTransport, sqlite::SqliteMachine, transport::AsioClock>;
 
+/// Of bundles that are proposed and not yet applied.
+constexpr std::size_t kInFlightBytesMax = std::size_t{8} << 20;
+/// Of the log in memory: a transaction of the largest size, which no checkpoint can divide, and what comes beside it.
+constexpr std::size_t kLogBytesMax = std::size_t{2} << 30;
+
+/// The scrubber's share of the disk: so many pages at every upkeep, some megabytes a second. Where there is a damaged
+/// page the next one is looked for and fetched at every upkeep, too.
+constexpr std::size_t kPagesPerScrub = 256;
+constexpr Duration kPageTimeout = std::chrono::seconds(2);
+
 /// How often it is looked whether memory fills up, a disk that was full has room, or the driver has stopped.
 constexpr Duration kUpkeepInterval = std::chrono::milliseconds(250);
+
+/// Several times what it takes to commit something between machines that stand side by side.
+constexpr Duration kBundleInterval = std::chrono::milliseconds(5);
 
 /// Between two looks whether a new leader can begin to write: as long as it takes to commit something.
 constexpr Duration kExecutorPause = std::chrono::milliseconds(1);
@@ -70,6 +84,7 @@ NodeOptions node_options(const NodeConfig& config, NodeId self) {
   options.core.heartbeat_interval = config.heartbeat_interval;
   options.core.election_timeout = config.election_timeout;
   options.checkpoint_entries = config.checkpoint_entries;
+  options.core.log_bytes_max = kLogBytesMax;
   options.checkpoint_log_bytes = config.checkpoint_log_bytes;
   return options;
 }
@@ -80,10 +95,12 @@ sqlite::ExecutorOptions executor_options(const NodeConfig& config) {
   options.random = secrets();
   options.session_idle_max = config.transaction_idle_max;
   options.session_transaction_max = config.transaction_max;
-  // What comes while a batch is on its way goes into the next one, as it would wait for the next fsync anyway. More
-  // under way would spare a round trip where that takes longer than an fsync; here it would cost processor time for
-  // smaller batches: 63 us a write on three nodes with 64 of them, 43 us with one (bench/cluster_bench.py).
-  options.bundles_in_flight_max = 1;
+  // What comes while a batch is on its way goes into the next one, as it would wait for the next fsync anyway: more
+  // under way would cost processor time for smaller batches, 63 us a write on three nodes with 64 of them, 43 us with
+  // one (bench/cluster_bench.py). Only where a round trip takes longer than this, it would be waited for twice.
+  options.bundle_interval = kBundleInterval;
+  // One write to the log takes all that is in flight; a leader whose write hangs for an election timeout steps down.
+  options.in_flight_bytes_max = kInFlightBytesMax;
   return options;
 }
 
@@ -122,6 +139,7 @@ struct Replica::Parts {
   void flush_soon();
   void watch_executor();
   void upkeep();
+  void look_after_pages();
   void notice_changes();
   template <class Start>
   void with_deadline(Instant deadline, ReadCallback done, Start&& start_waiting);
@@ -142,6 +160,7 @@ struct Replica::Parts {
   std::unique_ptr<Driver> node;
   std::unique_ptr<sqlite::Executor> executor;
   std::unique_ptr<SqlReader> reader;
+  std::unique_ptr<sqlite::PageKeeper> keeper;
 
   bool is_flush_due = false;
   bool is_stop_told = false;
@@ -154,6 +173,7 @@ struct Replica::Parts {
     Term term;
     NodeId leader;
     Index configuration;
+    bool is_configuration_committed = false;
     friend bool operator==(const Standing&, const Standing&) = default;
   } standing;
   std::shared_ptr<const char> alive = std::make_shared<const char>();
@@ -173,7 +193,7 @@ Result<void> Replica::Parts::open(const NodeRecord& record) {
   if (record.stage == NodeRecord::Stage::kFounding && is_new) {
     const Member founder{.id = self,
                          .incarnation = recovered.incarnation,
-                         .address = member_address(record.name, config.raft_advertised)};
+                         .address = member_address(record.name, config.raft_advertised, config.feature_level)};
     const PersistBatch batch = bootstrap_batch({.members = {founder}});
     if (auto last = log->wal.append(batch); !last) return tl::unexpected(last.error());
     if (auto committed = log->wal.commit(); !committed) return committed;
@@ -185,6 +205,7 @@ Result<void> Replica::Parts::open(const NodeRecord& record) {
               .node = self,
               .incarnation = recovered.incarnation,
               .boot = recovered.boot,
+              .feature_level = static_cast<std::uint32_t>(config.feature_level.value),
               .address = config.raft_advertised};
   committed_before = std::max(recovered.hard_state.commit, machine->recovered().last.index);
   storage = std::make_unique<LogStorage>(std::move(log->wal), *log_thread);
@@ -196,15 +217,44 @@ Result<void> Replica::Parts::open(const NodeRecord& record) {
 
 void Replica::Parts::begin_to_serve() {
   executor = std::make_unique<sqlite::Executor>(
-      *machine, executor_options(config), sqlite::job_runner(*sql_thread),
+      *machine, executor_options(config),
+      // What a job has led to may have to go on at a certain time.
+      [this, run = sqlite::job_runner(*sql_thread)](std::function<void()> work, std::function<void()> done) {
+        run(std::move(work), [this, done = std::move(done), life = std::weak_ptr<const char>(alive)] {
+          done();
+          if (!life.expired()) watch_executor();
+        });
+      },
       [this](Payload bundle, Epoch epoch, std::uint64_t sequence, ProposalCallback done) {
         node->propose(std::move(bundle), epoch, sequence, std::move(done));
         flush_soon();
       });
+  machine->on_applicable([this] { node->resume_apply(); });
+  keeper = std::make_unique<sqlite::PageKeeper>(
+      *machine, sqlite::PageKeeperOptions{.self = node->core().id(), .pages_per_step = kPagesPerScrub},
+      sqlite::job_runner(*disk_thread),
+      [this](NodeId member, const Payload& request, sqlite::PageKeeper::Answered done) {
+        surroundings.transport.call(member, page_request(request), kPageTimeout,
+                                    [done = std::move(done)](const transport::CallResult& result) {
+                                      const bool is_answered = result.end == transport::CallEnd::kAnswered;
+                                      done(is_answered ? std::optional(Payload::copy_of(result.answer)) : std::nullopt);
+                                    });
+      },
+      [](const std::string& what) { log_warn(what); });
   reader = std::make_unique<SqlReader>(
       machine->store(), connection_options(config),
       SqlReaderOptions{.threads = config.reader_threads, .connections_idle_max = config.readers_max},
       [&runtime = surroundings.runtime](std::function<void()> task) { runtime.post(std::move(task)); });
+}
+
+void Replica::Parts::look_after_pages() {
+  keeper->step(transport::AsioRuntime::now());
+  node->resume_apply();
+  if (node->postponement() && keeper->is_beyond_help()) {
+    node->stop(*node->postponement() +
+               "; no other node has this version of the page any more: stop this node for good, wipe its data "
+               "directory and let it join anew");
+  }
 }
 
 void Replica::Parts::tick() {
@@ -242,6 +292,7 @@ void Replica::Parts::upkeep() {
     if (life.expired()) return;
     storage->retry();
     if (machine->checkpoint_wanted()) node->checkpoint();
+    look_after_pages();
     notice_changes();
     upkeep();
   });
@@ -254,7 +305,8 @@ void Replica::Parts::notice_changes() {
       if (!life.expired()) events.stopped(node->stop_reason());
     });
   }
-  const Standing now{core.role(), core.term(), core.leader(), core.configuration_index()};
+  const Standing now{core.role(), core.term(), core.leader(), core.configuration_index(),
+                     core.configuration_index() <= core.commit()};
   if (now == standing) return;
   standing = now;
   events.changed();
@@ -361,6 +413,12 @@ sqlite::Executor& Replica::executor() { return *parts_->executor; }
 void Replica::watch_executor() { parts_->watch_executor(); }
 SqlReader& Replica::reader() { return *parts_->reader; }
 sqlite::PageStore& Replica::store() { return parts_->machine->store(); }
+
+void Replica::supply_page(std::span<const std::byte> request, std::function<void(const Payload&)> done) {
+  parts_->keeper->supply(Payload::copy_of(request), std::move(done));
+}
+const sqlite::PageKeeperReport& Replica::page_care() const { return parts_->keeper->report(); }
+std::size_t Replica::damaged_pages() const { return parts_->machine->store().damaged_pages().size(); }
 
 void Replica::stop(const std::string& why) {
   parts_->is_stop_told = true;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "consensus/core.hpp"
@@ -24,6 +25,7 @@
 #include "server/config.hpp"
 #include "server/data_directory.hpp"
 #include "statemachine/sqlite/executor.hpp"
+#include "statemachine/sqlite/page_keeper.hpp"
 #include "statemachine/sqlite/page_store.hpp"
 #include "transport/asio_runtime.hpp"
 #include "transport/asio_transport.hpp"
@@ -42,7 +44,7 @@ class Replica {
   struct Events {
     /// It cannot go on. Called once, from the loop, not from within a call.
     std::function<void(std::string why)> stopped;
-    /// Another leader, another role, another term, or other members.
+    /// Another leader, another role, another term, or other members, in force or committed.
     std::function<void()> changed;
   };
 
@@ -87,6 +89,11 @@ class Replica {
   void watch_executor();
   [[nodiscard]] SqlReader& reader();
   [[nodiscard]] sqlite::PageStore& store();
+
+  /// Answers another member that asks for a page that is damaged there.
+  void supply_page(std::span<const std::byte> request, std::function<void(const Payload&)> done);
+  [[nodiscard]] const sqlite::PageKeeperReport& page_care() const;
+  [[nodiscard]] std::size_t damaged_pages() const;
 
   /// Ends the engine in good order: open calls are answered. Nothing else is to be called after it.
   void stop(const std::string& why);

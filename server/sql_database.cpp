@@ -54,7 +54,7 @@ SqlEnd end_of(const Execution& execution) {
              .state_index = execution.state_index};
   if (end.kind == SqlEnd::Kind::kDone && execution.response.error) {
     end.kind = kind_of(execution.response.error->kind);
-    end.error = execution.response.error->message;
+    end.error = client_text(*execution.response.error, Ran::kToExecute);
   }
   if (end.kind == SqlEnd::Kind::kNotLeader && end.error.empty()) end.error = not_leader().error;
   return end;
@@ -65,7 +65,7 @@ constexpr std::string_view kNotKept = "the request was applied before; its resul
 
 void deliver_all(const Execution& execution, ResultSink& sink) {
   if (execution.answer == Execution::Answer::kNotKept) return sink.failed(kNotKept, {});
-  for (const sqlite::StatementResult& result : execution.response.results) deliver(result, sink);
+  for (const sqlite::StatementResult& result : execution.response.results) deliver(result, Ran::kToExecute, sink);
 }
 
 sqlite::Executor::Done hand_over_to(std::shared_ptr<ResultSink> sink, SqlDone done) {
@@ -94,6 +94,9 @@ bool may_only_read(std::string_view sql) {
 
 void SqlDatabase::run(SqlRequest request, std::shared_ptr<ResultSink> sink, SqlDone done) {
   if (replica_ == nullptr) return done(refused("this node does not belong to a cluster yet"));
+  SlowStatements::Watched watched = slow_.watch(request.sql, std::move(sink), std::move(done));
+  sink = std::move(watched.sink);
+  done = std::move(watched.done);
   const Instant deadline = transport::AsioRuntime::now() + request.options.timeout;
   if (!request.options.transaction.empty()) {
     if (!replica_->is_leader()) return done(not_leader());

@@ -20,6 +20,7 @@
 
 #include "server/database.hpp"
 #include "server/replica.hpp"
+#include "server/slow_statements.hpp"
 
 namespace quorate::server {
 
@@ -30,7 +31,7 @@ struct SqlDatabaseOptions {
 
 class SqlDatabase final : public Database {
  public:
-  explicit SqlDatabase(SqlDatabaseOptions options) : options_(options) {}
+  SqlDatabase(SqlDatabaseOptions options, SlowStatements slow) : options_(options), slow_(std::move(slow)) {}
 
   /// Null while there is none.
   void serve(Replica* replica) { replica_ = replica; }
@@ -50,6 +51,7 @@ class SqlDatabase final : public Database {
   [[nodiscard]] bool is_fresh(const Freshness& freshness) const;
 
   SqlDatabaseOptions options_;
+  SlowStatements slow_;
   Replica* replica_ = nullptr;
 };
 

@@ -109,7 +109,7 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
       }
       auto piece = cursor_->next(kReadPieceBytes);
       if (!piece) {
-        sink_->rows_failed(piece.error().message, owner_.now_() - begun_);
+        sink_->rows_failed(client_text(piece.error(), Ran::kAsQuery), owner_.now_() - begun_);
         return end({.state_index = cursor_->last_entry().index});
       }
       piece_ = std::move(*piece);
@@ -135,8 +135,10 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
 
   void collect(sqlite::Reader reader) {
     const sqlite::Response response = reader.run(request_);
-    if (response.error) return end({.kind = kind_of(response.error->kind), .error = response.error->message});
-    for (const sqlite::StatementResult& result : response.results) deliver(result, *sink_);
+    if (response.error)
+      return end(
+          {.kind = kind_of(response.error->kind), .error = std::string(client_text(*response.error, Ran::kAsQuery))});
+    for (const sqlite::StatementResult& result : response.results) deliver(result, Ran::kAsQuery, *sink_);
     end({.state_index = reader.last_entry().index});
   }
 

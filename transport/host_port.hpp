@@ -20,9 +20,11 @@ struct HostPort {
 [[nodiscard]] Result<HostPort> parse_host_port(std::string_view text);
 [[nodiscard]] std::string to_string(const HostPort& address);
 
-/// The host:port in the address of a member, which may have a name in front of it: "name@host:port".
+/// The host:port in the address of a member, which may have a name in front of it, and a mark of what it can do behind:
+/// "name@host:port#mark".
 [[nodiscard]] inline std::string_view endpoint_of(std::string_view member_address) {
-  return member_address.substr(member_address.rfind('@') + 1);
+  member_address.remove_prefix(member_address.rfind('@') + 1);
+  return member_address.substr(0, member_address.find('#'));
 }
 
 }  // namespace quorate::transport

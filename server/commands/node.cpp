@@ -23,6 +23,7 @@ constexpr const char* kCluster = "Coming to a cluster, and leaving it";
 constexpr const char* kConsensus = "Consensus";
 constexpr const char* kSql = "SQL";
 constexpr const char* kLimits = "Limits";
+constexpr const char* kLog = "What it says";
 constexpr const char* kHidden = "";
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, Duration& value, const std::string& description) {
@@ -194,7 +195,15 @@ void describe_node_options(CLI::App& app, NodeConfig& config) {
   app.add_option_function<std::string>("--log-level,--raft-log-level,--log", set_level,
                                        "What to say on standard error: debug, info, warn, error or off")
       ->type_name("LEVEL")
-      ->default_str("info");
+      ->default_str("info")
+      ->group(kLog);
+  app.add_flag_callback(
+         "--log-json", [&config] { config.log_form = server::LogForm::kJson; },
+         "One JSON object a line instead of text")
+      ->group(kLog);
+  add_duration(app, "--slow-statement", config.slow_statement, "Log statements that take so long; 0s: none")
+      ->group(kLog);
+  app.add_option("--test-feature-level", config.feature_level.value)->group(kHidden);
   refuse_what_is_missing(app);
   accept_what_needs_no_choice(app);
 }
@@ -206,6 +215,7 @@ cli::ExitCode run_node(NodeConfig config, std::ostream&, std::ostream& err) {
     return cli::ExitCode::kUsage;
   }
   server::set_log_level(complete->log_level);
+  server::set_log_form(complete->log_form);
   if (auto served = server::run_node_process(*complete); !served) {
     server::log_error(served.error().message);
     return cli::ExitCode::kFailure;

@@ -67,6 +67,9 @@ Response answer_to(const ChangeEnd& end, std::string_view what) {
   return Response(Status::kInternalError);
 }
 
+const std::string kRemoved =
+    "does not exist: this node was removed from the cluster; stop it for good, or start it again with -join";
+
 struct ReadyText {
   bool is_ready = true;
   std::string text = "[+]node ok";
@@ -149,9 +152,10 @@ void ClusterHandler::readyz(Exchange exchange) {
     ReadyText ready;
     if (question.needs_leader) {
       const bool is_silent = !readiness.leader_error.empty();
-      ready.line("leader", !readiness.has_leader ? "does not exist"
-                           : is_silent           ? "not contactable: " + readiness.leader_error
-                                                 : "");
+      ready.line("leader", readiness.is_removed    ? kRemoved
+                           : !readiness.has_leader ? "does not exist"
+                           : is_silent             ? "not contactable: " + readiness.leader_error
+                                                   : "");
       ready.line("store", readiness.is_store_ready ? "" : "not ready");
       if (question.needs_sync) ready.line("sync", readiness.sync_error);
       ready.line("db", readiness.database_error.empty() ? "" : "not ok: (" + readiness.database_error + ")");

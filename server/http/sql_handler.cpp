@@ -1,11 +1,14 @@
 #include "server/http/sql_handler.hpp"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "server/http/body.hpp"
 #include "server/http/go_text.hpp"
 #include "server/http/responses.hpp"
+#include "transport/http_message.hpp"
 
 namespace quorate::http {
 
@@ -51,6 +54,34 @@ ResultsStyle style_of(const Parameters& parameters) {
           .blobs = parameters.has(Flag::kBlobArray) ? BlobForm::kByteArray : BlobForm::kBase64,
           .names = parameters.has(Flag::kQualifyColumns) ? ColumnNames::kQualified : ColumnNames::kPlain,
           .timings = parameters.has(Flag::kTimings) ? Timings::kShown : Timings::kOmitted};
+}
+
+/// "PRAGMA journal_mode = ..." and its kin, which clients expect to be told of in one particular way. Only what stands
+/// at the beginning: wherever else it stands, SQLite's parser finds it, and the statement fails.
+bool is_disallowed_pragma(std::string_view sql) {
+  const auto skip_blanks = [&sql] { sql.remove_prefix(std::min(sql.find_first_not_of(" \t\r\n"), sql.size())); };
+  const auto take_word = [&sql] {
+    const auto is_in_word = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    const auto end = std::ranges::find_if_not(sql, is_in_word);
+    const std::string_view word = sql.substr(0, static_cast<std::size_t>(end - sql.begin()));
+    sql.remove_prefix(word.size());
+    return word;
+  };
+  skip_blanks();
+  if (!equal_ignoring_case(take_word(), "PRAGMA")) return false;
+  skip_blanks();
+  std::string_view name = take_word();
+  if (sql.starts_with('.')) {
+    sql.remove_prefix(1);
+    name = take_word();
+  }
+  if (equal_ignoring_case(name, "wal_checkpoint")) return true;
+  skip_blanks();
+  static constexpr std::string_view kSettings[] = {"journal_mode", "wal_autocheckpoint", "synchronous", "query_only"};
+  const auto is_name = [name](std::string_view setting) { return equal_ignoring_case(setting, name); };
+  return sql.starts_with('=') && std::ranges::any_of(kSettings, is_name);
 }
 
 /// Of a queued write nobody wants the results, but the first error is nothing to keep quiet about.
@@ -124,6 +155,9 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
   auto statements = statements_of(kind, exchange);
   if (!statements) return refuse(statements.error().message);
   request.sql.statements = std::move(*statements);
+  const auto is_disallowed = [](const SqlStatement& statement) { return is_disallowed_pragma(statement.sql); };
+  if (std::ranges::any_of(request.sql.statements, is_disallowed))
+    return exchange.responder.send(json(Status::kOk, R"({"results":[],"error":"disallowed pragma"})"));
   if (kind == RequestKind::kExecute && exchange.parameters.has(Flag::kQueue))
     return run_queued(std::move(request), std::move(exchange));
 
@@ -146,15 +180,17 @@ void SqlHandler::run_queued(SqlRequest request, Exchange exchange) {
   auto results = std::make_shared<QueuedResults>();
   auto responder = std::make_shared<Responder>(std::move(exchange.responder));
   const ResultsStyle style = style_of(exchange.parameters);
-  database_.run(
-      std::move(request), results,
-      [this, results, responder, style, begun = exchange.begun, number = next_sequence_number_++](const SqlEnd& end) {
-        if (end.kind != SqlEnd::Kind::kDone) return responder->send(request_error(end));
-        ResultsWriter writer(style);
-        writer.begin();
-        writer.end({.error = results->error(), .elapsed = context_.now() - begun, .sequence_number = number});
-        responder->send(json(Status::kOk, writer.take()));
-      });
+  database_.run(std::move(request), results,
+                [this, results, responder, style, served_by = served_by(context_, exchange.origin),
+                 begun = exchange.begun, number = next_sequence_number_++](const SqlEnd& end) {
+                  if (end.kind != SqlEnd::Kind::kDone) return responder->send(request_error(end));
+                  ResultsWriter writer(style);
+                  writer.begin();
+                  writer.end({.error = results->error(), .elapsed = context_.now() - begun, .sequence_number = number});
+                  Response response = json(Status::kOk, writer.take());
+        response.header("X-Rqlite-Served-By", served_by);
+        responder->send(std::move(response));
+                });
 }
 
 void SqlHandler::begin(Exchange exchange) {

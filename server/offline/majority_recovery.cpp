@@ -6,6 +6,7 @@
 
 #include "consensus/configuration_codec.hpp"
 #include "consensus/storage/wal.hpp"
+#include "server/feature_level.hpp"
 #include "server/member_address.hpp"
 #include "server/offline/node_reading.hpp"
 #include "transport/host_port.hpp"
@@ -53,7 +54,7 @@ Result<RecoveryPlan> plan_majority_recovery(const StoppedNode& node, const std::
   std::optional<std::string> address;
   if (new_address) {
     if (const auto parsed = transport::parse_host_port(*new_address); !parsed) return tl::unexpected(parsed.error());
-    address = member_address(node.record().name, *new_address);
+    address = member_address(node.record().name, *new_address, kFeatureLevel);
   }
   auto files = node.shadow();
   if (!files) return tl::unexpected(files.error());

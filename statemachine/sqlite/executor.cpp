@@ -215,7 +215,8 @@ void Executor::run_next() {
 
 /// Not too far ahead of what is committed.
 bool Executor::may_run() const {
-  return can_write() && outgoing_.empty() && in_flight_.size() < options_.bundles_in_flight_max &&
+  const bool is_time = in_flight_.empty() || options_.connection.now() >= last_sent_off_ + options_.bundle_interval;
+  return is_time && can_write() && outgoing_.empty() && in_flight_.size() < options_.bundles_in_flight_max &&
          bytes_in_flight_ < options_.in_flight_bytes_max;
 }
 
@@ -340,6 +341,7 @@ void Executor::send_off(const std::shared_ptr<Bundle>& bundle, std::vector<Paylo
   if (!parts.empty()) {
     bundle->parts = parts.size();
     in_flight_.push_back(bundle);
+    last_sent_off_ = options_.connection.now();
     ++next_bundle_;
     ++stats_.bundles;
     for (Payload& part : parts) outgoing_.push_back({bundle, std::move(part)});
@@ -423,6 +425,10 @@ void Executor::give_up(const ItemPtr& item, End end, std::string error) {
 std::optional<Instant> Executor::next_deadline() const {
   std::optional<Instant> next = session_expiry_;
   if (!deadlines_.empty()) next = std::min(next.value_or(Instant::max()), deadlines_.begin()->first);
+  const bool waits_for_its_time = !is_running_ && !in_flight_.empty() && !(queue_.empty() && session_queue_.empty()) &&
+                                  in_flight_.size() < options_.bundles_in_flight_max &&
+                                  options_.bundle_interval > Duration::zero();
+  if (waits_for_its_time) next = std::min(next.value_or(Instant::max()), last_sent_off_ + options_.bundle_interval);
   return next;
 }
 

@@ -52,6 +52,10 @@ struct ExecutorOptions {
   /// Of entries proposed and not yet applied. Keep it well below what the engine takes, whose refusal ends an epoch.
   std::size_t in_flight_bytes_max = std::size_t{32} << 20;
   std::size_t bundles_in_flight_max = 64;
+  /// While a bundle is in flight the next one begins so long after it at the earliest, and takes with it what has come
+  /// by then. Where a bundle is committed sooner than that, one is in flight at a time, as large as can be; where a
+  /// round trip is long, several are.
+  Duration bundle_interval{};
   std::size_t part_bytes = kDeltaPartBytes;
 };
 
@@ -199,6 +203,7 @@ class Executor {
   std::deque<Outgoing> outgoing_;                  ///< sealed, not yet proposed
   std::deque<std::shared_ptr<Bundle>> in_flight_;  ///< sealed, not yet settled; oldest first
   std::size_t bytes_in_flight_ = 0;
+  Instant last_sent_off_;
   std::uint64_t next_proposal_ = 0;  ///< of this epoch
   std::uint64_t next_bundle_ = 0;    ///< of this epoch
 

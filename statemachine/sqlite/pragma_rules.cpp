@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -48,15 +49,24 @@ constexpr std::array kRefusedPragmas = {
 constexpr std::array<std::string_view, 4> kDatabasePragmas = {"user_version", "application_id", "schema_version",
                                                               "incremental_vacuum"};
 
+/// PRAGMAs whose argument says what is asked about.
+constexpr std::array<std::string_view, 10> kQuestionPragmas = {
+    "table_info", "table_xinfo",      "table_list",        "index_info",      "index_xinfo",
+    "index_list", "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check"};
+
+bool is_one_of(std::span<const std::string_view> names, std::string_view name) {
+  return std::ranges::any_of(names, [&](std::string_view one) { return equals_ignoring_case(one, name); });
+}
+
 std::optional<std::string> judge_pragma(const Action& action, StatementTraits& traits) {
   for (const RefusedPragma& refused : kRefusedPragmas) {
     if (!equals_ignoring_case(refused.name, action.first)) continue;
     if (refused.when == When::kSet && !action.is_second_given) continue;
     return fmt::format("PRAGMA {} is not allowed: {}", refused.name, refused.reason);
   }
-  const bool is_of_database = std::ranges::any_of(
-      kDatabasePragmas, [&](std::string_view name) { return equals_ignoring_case(name, action.first); });
-  if (!is_of_database && action.is_second_given) traits.changes_connection = traits.runs_alone = true;
+  const bool is_setting = action.is_second_given && !is_one_of(kDatabasePragmas, action.first) &&
+                          !is_one_of(kQuestionPragmas, action.first);
+  if (is_setting) traits.changes_connection = traits.runs_alone = true;
   return std::nullopt;
 }
 

@@ -84,9 +84,54 @@ def test_malformed_removals(shared_three, body):
     assert shared_three.nodes[0].request("GET", "/remove").status_code == 405
 
 
+def knows_of_its_removal(node):
+    wait_until(lambda: node.status("store.removed") is True, f"{node.name} to learn that it was removed")
+    ready = node.get("/readyz")
+    assert ready.status_code == 503 and "was removed from the cluster" in ready.text
+    assert "was removed from the cluster" in node.log_text()
+    assert "quorate_removed 1" in node.get("/metrics").text
+
+
+def test_who_is_removed_learns_of_it(three):
+    victim = three.followers()[0]
+    assert victim.status("store.removed") is False
+    assert remove(three.nodes[0], victim.name).status_code == 200
+    knows_of_its_removal(victim)
+    # Also one that was away, and comes back without -join.
+    victim.kill()
+    arguments, victim.arguments = victim.arguments, []
+    victim.start()
+    knows_of_its_removal(victim)
+    victim.kill()
+    victim.arguments = ["-join", three.leader().raft_address] if not arguments else arguments
+    victim.start().wait_until_ready()
+    assert victim.status("store.removed") is False
+
+
+def test_who_is_alone_does_not_take_itself_for_removed(three):
+    alone = three.followers()[0]
+    others = [node for node in three.nodes if node is not alone]
+    for node in others:
+        node.kill()
+    wait_until(lambda: "does not exist" in alone.get("/readyz?timeout=1s").text, "it to be alone")
+    for node in others[:1]:
+        node.start()
+    alone.wait_until_ready()
+    assert "was removed" not in alone.log_text()
+
+
+def test_stopping_when_removed(three):
+    victim = three.followers()[0]
+    victim.stop()
+    victim.start("-raft-remove-shutdown").wait_until_ready()
+    assert remove(three.leader(), victim.name).status_code == 200
+    assert victim.wait_for_exit() == 0
+
+
 def test_removing_the_leader(three):
     leader = three.leader()
     assert remove(leader, leader.name).status_code == 200
+    knows_of_its_removal(leader)
     leader.kill()
     wait_until(lambda: voters(three.running()[0]) == {node.name for node in three.running()}, "it to be gone")
     three.write("INSERT INTO t VALUES(1)")

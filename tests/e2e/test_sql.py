@@ -120,11 +120,32 @@ def test_random_and_time_are_what_they_should_be(node):
     assert rows[0][0].startswith("20")
 
 
-@pytest.mark.parametrize("sql", ["PRAGMA journal_mode=WAL", "/* c */ PRAGMA wal_checkpoint(TRUNCATE)",
-                                 "PRAGMA main.synchronous=OFF"])
+@pytest.mark.parametrize("sql", ["PRAGMA journal_mode=WAL", "pragma  main.Synchronous = OFF", "PRAGMA wal_checkpoint",
+                                 "\n\tPRAGMA wal_autocheckpoint=1", "PRAGMA query_only=1"])
 def test_disallowed_pragmas(node, sql):
-    assert "error" in node.post("/db/execute", [sql]).text
+    for path in ("/db/execute", "/db/query", "/db/request"):
+        response = node.post(path, ["INSERT INTO t(name) VALUES('not run')", sql])
+        assert (response.status_code, response.text) == (200, '{"results":[],"error":"disallowed pragma"}')
+    assert node.query("SELECT count(*) FROM t") == [[0]]
+
+
+@pytest.mark.parametrize("sql", ["/* c */ PRAGMA wal_checkpoint(TRUNCATE)", "SELECT 1; PRAGMA synchronous=FULL",
+                                 "PRAGMA journal_mode(WAL)"])
+def test_disallowed_pragmas_in_disguise(node, sql):
+    assert "is not allowed" in node.post("/db/execute", [sql]).json()["results"][0]["error"]
     node.execute("INSERT INTO t(name) VALUES('still well')")
+
+
+def test_questions_about_the_schema(node):
+    node.execute("CREATE INDEX t_name ON t(name)")
+    for sql in ("PRAGMA table_info(t)", "PRAGMA main.table_xinfo('t')", "SELECT * FROM pragma_table_info('t')"):
+        assert [row[1] for row in node.query(sql)][:2] == ["id", "name"]
+    assert [row[1] for row in node.query("PRAGMA index_list(t)")] == ["t_name"]
+    assert [row[2] for row in node.query("PRAGMA index_info(t_name)")] == ["name"]
+    assert node.query("PRAGMA foreign_key_list(t)") == []
+    assert node.query("PRAGMA quick_check(3)") == [["ok"]]
+    assert "main" in [row[1] for row in node.query("PRAGMA database_list")]
+    node.execute("DROP INDEX t_name")
 
 
 @pytest.mark.parametrize("level", ["none", "weak", "linearizable", "strong", "auto"])
@@ -139,14 +160,16 @@ def test_queued_writes(node):
     assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
     assert node.query("SELECT count(*) FROM t") == [[3]]
     assert node.request("POST", "/db/execute?queue", data="nonsense").status_code == 400
+    response = node.post("/db/execute?queue&wait", ["INSERT INTO t(id) VALUES(9)"])
+    assert response.headers["X-Rqlite-Served-By"] == node.http_address
 
 
 def test_time_limit_of_statements(node):
     endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
     response = node.get("/db/query?db_timeout=50ms", params={"q": endless})
-    assert "error" in response.text
+    assert response.json()["results"] == [{"error": "query timeout"}]
     response = node.post("/db/execute?db_timeout=50ms", [f"INSERT INTO t(id) {endless}"])
-    assert "error" in response.text
+    assert response.json()["results"] == [{"error": "execute timeout"}]
     node.execute("INSERT INTO t(name) VALUES('still well')")
 
 

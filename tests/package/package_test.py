@@ -59,6 +59,16 @@ class InstalledPackage(unittest.TestCase):
         served = subprocess.run([build / "serve", locks, port], input=lines, text=True, capture_output=True, timeout=60)
         self.assertEqual((served.returncode, served.stdout), (0, "granted 1\nheld alice\nreleased\n"), served.stderr)
 
+    def test_a_program_with_a_node_inside_runs(self):
+        build, command = self.configure(pathlib.Path(SOURCE) / "examples/embedded", "-DCMAKE_CXX_FLAGS=-O1")
+        self.must(*command)
+        self.must("cmake", "--build", build)
+        port = 20000 + os.getpid() % 20000
+        for lines, shown in (("first\nsecond\n\n", "1: first\n2: second\n"), ("\n", "1: first\n2: second\n")):
+            ran = subprocess.run([build / "notes", build / "data", f"localhost:{port}", f"localhost:{port + 1}"],
+                                 input=lines, text=True, capture_output=True, timeout=60)
+            self.assertEqual((ran.returncode, ran.stdout), (0, shown), ran.stderr)
+
     def test_another_version_is_refused(self):
         consumer = pathlib.Path(self.scratch.name) / "future"
         consumer.mkdir()

@@ -12,7 +12,11 @@
 namespace quorate::server {
 namespace {
 
-const JoinRequest kJoin{.name = "n1", .address = "host:4002", .incarnation = Incarnation{7}, .is_read_replica = true};
+const JoinRequest kJoin{.name = "n1",
+                        .address = "host:4002",
+                        .incarnation = Incarnation{7},
+                        .is_read_replica = true,
+                        .feature_level = FeatureLevel{3}};
 const JoinAnswer kAnswer{
     .kind = JoinAnswer::Kind::kRefused, .error = "no", .leader_address = "host:4004", .leader = NodeId{9}};
 const NodeDescription kDescription{.name = "n1",
@@ -34,6 +38,13 @@ TEST(PeerProtocol, SurvivesTheRoundTrip) {
   EXPECT_EQ(*decode_join_request(request->body), kJoin);
   EXPECT_EQ(*decode_join_answer(encode(kAnswer).bytes()), kAnswer);
   EXPECT_EQ(*decode_description(encode(kDescription).bytes()), kDescription);
+  const MembershipQuestion question{"n1", Incarnation{7}};
+  const Payload asked = encode(question);
+  ASSERT_TRUE(parse_peer_request(asked.bytes()));
+  EXPECT_EQ(parse_peer_request(asked.bytes())->kind, PeerRequestKind::kMembership);
+  EXPECT_EQ(*decode_membership_question(parse_peer_request(asked.bytes())->body), question);
+  for (const auto verdict : {MembershipVerdict::kNotLeader, MembershipVerdict::kMember, MembershipVerdict::kNoMember})
+    EXPECT_EQ(*decode_membership_verdict(encode(verdict).bytes()), verdict);
 }
 
 TEST(PeerProtocol, CarriesAClientsRequestAsItIs) {
@@ -44,9 +55,16 @@ TEST(PeerProtocol, CarriesAClientsRequestAsItIs) {
   EXPECT_EQ(Payload::copy_of(request->body).text(), "GET /");
 }
 
+TEST(PeerProtocol, KnowsWhatOnlyMembersMayAsk) {
+  EXPECT_EQ(parse_peer_request(sql_request(Payload::copy_of("x")).bytes())->kind, PeerRequestKind::kSql);
+  EXPECT_TRUE(is_for_members(PeerRequestKind::kSql));
+  EXPECT_TRUE(is_for_members(PeerRequestKind::kForwarded));
+  EXPECT_FALSE(is_for_members(PeerRequestKind::kJoin));
+}
+
 TEST(PeerProtocol, AnythingElseIsRefused) {
   EXPECT_FALSE(parse_peer_request({}));
-  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 4, 255}) {
+  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 7, 255}) {
     const std::vector<std::byte> bytes{std::byte{kind}};
     EXPECT_FALSE(parse_peer_request(bytes));
   }
@@ -63,10 +81,13 @@ TEST(PeerProtocol, AnythingElseIsRefused) {
 }
 
 TEST(MemberAddress, HoldsNameAndEndpoint) {
-  const std::string address = member_address("me@home", "[::1]:4002");
-  EXPECT_EQ(name_in(address), "me@home");
+  const std::string address = member_address("me#1@home", "[::1]:4002", FeatureLevel{12});
+  EXPECT_EQ(address, "me#1@home@[::1]:4002#12") << "it is stored: a change needs a new feature level";
+  EXPECT_EQ(name_in(address), "me#1@home");
   EXPECT_EQ(endpoint_in(address), "[::1]:4002");
+  EXPECT_EQ(level_in(address), FeatureLevel{12});
   EXPECT_EQ(endpoint_in("host:1"), "host:1");
+  EXPECT_EQ(level_in("a#7@host:1"), kFirstFeatureLevel);
 }
 
 }  // namespace

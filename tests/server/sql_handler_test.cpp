@@ -185,6 +185,28 @@ TEST_F(SqlHandlerTest, RefusesOversizedIdempotencyKeys) {
   EXPECT_TRUE(database.requests.empty());
 }
 
+TEST_F(SqlHandlerTest, TellsOfDisallowedPragmasBeforeAnythingRuns) {
+  for (const char* sql :
+       {"PRAGMA journal_mode=WAL", " pragma Main.SYNCHRONOUS  = off", "PRAGMA wal_checkpoint(TRUNCATE)",
+        "PRAGMA query_only=1", "PRAGMA temp.wal_autocheckpoint=1"}) {
+    const Answer answer = post("/db/execute", R"(["a", ")" + std::string(sql) + R"("])");
+    EXPECT_EQ(answer.status, Status::kOk);
+    EXPECT_EQ(answer.body, R"({"results":[],"error":"disallowed pragma"})") << sql;
+  }
+  EXPECT_TRUE(database.requests.empty());
+  for (const char* sql : {"PRAGMA journal_mode", "PRAGMA foreign_keys=ON", "PRAGMA", "PRAGMA .",
+                          "PRAGMATIC wal_checkpoint", "SELECT 'PRAGMA wal_checkpoint'"})
+    EXPECT_EQ(post("/db/execute", R"([")" + std::string(sql) + R"("])").body.find("disallowed"), std::string::npos)
+        << sql;
+}
+
+TEST_F(SqlHandlerTest, NamesTimeLimitsAsClientsKnowThem) {
+  const sqlite::SqlError error{.kind = sqlite::SqlErrorKind::kTimeout, .code = 9, .message = "whatever"};
+  EXPECT_EQ(server::client_text(error, server::Ran::kAsQuery), "query timeout");
+  EXPECT_EQ(server::client_text(error, server::Ran::kToExecute), "execute timeout");
+  EXPECT_EQ(server::client_text({.message = "no such table: t"}, server::Ran::kAsQuery), "no such table: t");
+}
+
 TEST_F(SqlHandlerTest, DeliversCollectedResults) {
   sqlite::StatementResult changes{
       .kind = sqlite::StatementResult::Kind::kChanges, .last_insert_rowid = 2, .rows_affected = 1};
@@ -193,7 +215,8 @@ TEST_F(SqlHandlerTest, DeliversCollectedResults) {
   sqlite::StatementResult rows{.kind = sqlite::StatementResult::Kind::kRows, .columns = {{"id", "INTEGER", "t"}}};
   for (std::int64_t i = 1; i <= 2; ++i) rows.rows.push_back({i});
   database.behaviour = [&](auto&, const std::shared_ptr<ResultSink>& sink, const SqlDone& done) {
-    for (const auto& result : {changes, error, sqlite::StatementResult(), rows}) server::deliver(result, *sink);
+    for (const auto& result : {changes, error, sqlite::StatementResult(), rows})
+      server::deliver(result, server::Ran::kToExecute, *sink);
     done({});
   };
   EXPECT_EQ(post("/db/request?qualify_columns", R"(["a"])").body,

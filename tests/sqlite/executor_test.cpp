@@ -330,6 +330,33 @@ TEST_F(RunawayTest, EndsWhenItsClientIsGoneAndHarmsNobody) {
   EXPECT_EQ(leader_.replica->outcomes().find("k"), nullptr) << "it may be sent again";
 }
 
+TEST_F(ExecutorTest, BundlesKeepTheirDistanceOnlyWhileOthersAreUnderWay) {
+  using std::chrono::milliseconds;
+  Leader leader({}, {.bundle_interval = milliseconds(5)});
+  leader.run("CREATE TABLE t(a)");
+  leader.log.is_automatic = false;
+  const auto pass = [&](Duration duration) {
+    leader.now += duration;
+    leader.executor->expire(leader.now);
+  };
+  const auto first = leader.send("INSERT INTO t VALUES(1)");
+  EXPECT_EQ(leader.log.uncommitted(), 1U) << "nothing is under way: at once";
+  const auto second = leader.send("INSERT INTO t VALUES(2)");
+  const auto third = leader.send("INSERT INTO t VALUES(3)");
+  EXPECT_EQ(leader.log.uncommitted(), 1U);
+  ASSERT_TRUE(leader.executor->next_deadline());
+  EXPECT_LE(*leader.executor->next_deadline() - leader.now, milliseconds(5));
+  pass(milliseconds(4));
+  EXPECT_EQ(leader.log.uncommitted(), 1U);
+  pass(milliseconds(2));
+  EXPECT_EQ(leader.log.uncommitted(), 2U) << "both in the next one";
+  const auto fourth = leader.send("INSERT INTO t VALUES(4)");
+  leader.log.commit();
+  EXPECT_EQ(leader.log.uncommitted(), 1U) << "nothing is under way any more: at once";
+  leader.log.commit();
+  for (const auto& ticket : {first, second, third, fourth}) EXPECT_EQ(ticket->text, "1 changed;");
+}
+
 TEST_F(ExecutorTest, BackPressureHoldsPartsAndBatchesBack) {
   Leader leader({.delta_part_bytes = 1000},
                 {.in_flight_bytes_max = 3000, .bundles_in_flight_max = 64, .part_bytes = 1000});

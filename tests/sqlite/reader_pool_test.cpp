@@ -89,8 +89,20 @@ TEST_F(ReaderPoolTest, ACursorStreamsOneVersionInPieces) {
   EXPECT_GT(pieces, 100U);
 }
 
+TEST_F(ReaderPoolTest, AnswersQuestionsAboutTheSchema) {
+  for (const char* sql : {"PRAGMA table_info(t)", "PRAGMA main.table_xinfo('t')", "PRAGMA index_list=t",
+                          "PRAGMA foreign_key_list(t)", "PRAGMA table_list(t)", "PRAGMA quick_check(5)",
+                          "SELECT * FROM pragma_table_info('t')", "PRAGMA user_version", "PRAGMA database_list"}) {
+    const SqlResult<RowCursor> cursor = RowCursor::open(*pool_.take(), {sql, {}});
+    EXPECT_TRUE(cursor.has_value()) << sql << ": " << cursor.error().message;
+  }
+  for (const char* sql : {"PRAGMA user_version=5", "PRAGMA foreign_keys=ON", "PRAGMA cache_size(5)"}) {
+    EXPECT_FALSE(RowCursor::open(*pool_.take(), {sql, {}})) << sql;
+  }
+}
+
 TEST_F(ReaderPoolTest, CursorsOnlyRead) {
-  for (const char* sql : {"DELETE FROM t", "SELECT 1; SELECT 2", "BEGIN", "", "-- nothing", "ATTACH 'x' AS y"}) {
+  for (const char* sql : {"DELETE FROM t", "SELECT 1; SELECT 2", "BEGIN", "", "-- nothing", "PRAGMA foreign_keys=ON"}) {
     const SqlResult<RowCursor> cursor = RowCursor::open(*pool_.take(), {sql, {}});
     EXPECT_EQ(cursor.error().kind, SqlErrorKind::kRefused) << sql;
   }

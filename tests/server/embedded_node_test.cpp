@@ -1,0 +1,169 @@
+// Nodes inside this very process: a cluster of them, used as a program would.
+#include "server/embedded_node.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace quorate::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Directory {
+ public:
+  Directory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "quorate-embedded-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  [[nodiscard]] std::string below(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string free_address() {
+  const int probe = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(probe, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(probe);
+  return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+}
+
+class EmbeddedNodeTest : public testing::Test {
+ protected:
+  NodeConfig config_of(const std::string& name) const {
+    NodeConfig config;
+    config.node_id = name;
+    config.data_directory = directory.below(name);
+    config.http_address = free_address();
+    config.raft_address = free_address();
+    config.log_level = LogLevel::kWarn;
+    return config;
+  }
+  static std::unique_ptr<EmbeddedNode> start(const NodeConfig& config) {
+    auto node = EmbeddedNode::start(config);
+    if (!node) ADD_FAILURE() << node.error().message;
+    if (!node) return nullptr;
+    const auto ready = (*node)->wait_until_ready(30s);
+    EXPECT_TRUE(ready) << ready.error().message;
+    return std::move(*node);
+  }
+  static std::int64_t count(EmbeddedNode& node, ReadLevel level = ReadLevel::kLinearizable) {
+    const SqlOutcome outcome = node.query("SELECT count(*) FROM t", {}, {.level = level});
+    EXPECT_EQ(outcome.error(), "");
+    return outcome.error().empty() ? std::get<std::int64_t>(outcome.results.at(0).rows.at(0).at(0)) : -1;
+  }
+
+  Directory directory;
+};
+
+TEST_F(EmbeddedNodeTest, SpeaksSqlWithValues) {
+  const auto node = start(config_of("a"));
+  ASSERT_NE(node, nullptr);
+  EXPECT_EQ(node->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, r REAL, s TEXT, b BLOB)").error(), "");
+  const sqlite::Blob blob{std::byte{0}, std::byte{255}};
+  const SqlOutcome written =
+      node->execute("INSERT INTO t(r, s, b) VALUES(?, ?, ?)", {1.5, std::string("x\0y", 3), blob});
+  ASSERT_TRUE(written.is_done()) << written.error();
+  EXPECT_EQ(written.results.at(0).last_insert_rowid, 1);
+  const SqlOutcome read = node->query("SELECT id, r, s, b, NULL FROM t");
+  ASSERT_EQ(read.error(), "");
+  const std::vector<sqlite::Value> expected{std::int64_t{1}, 1.5, std::string("x\0y", 3), blob, std::monostate{}};
+  EXPECT_EQ(read.results.at(0).rows, std::vector<std::vector<sqlite::Value>>{expected});
+  EXPECT_EQ(read.results.at(0).columns.at(1).name, "r");
+
+  EXPECT_EQ(node->execute("INSERT INTO nowhere VALUES(1)").error(), "no such table: nowhere");
+  EXPECT_NE(node->query("DELETE FROM t").error(), "");
+  sqlite::Request both{.atomicity = sqlite::Atomicity::kTransaction};
+  both.statements = {{.sql = "DELETE FROM t", .parameters = {}}, {.sql = "nonsense", .parameters = {}}};
+  EXPECT_NE(node->run(both).error(), "");
+  EXPECT_EQ(count(*node), 1) << "all or nothing";
+  EXPECT_TRUE(node->stop());
+  EXPECT_FALSE(node->execute("DELETE FROM t").is_done());
+}
+
+TEST_F(EmbeddedNodeTest, AnyMemberTakesRequestsAndTheyOutliveTheLeader) {
+  const NodeConfig first = config_of("a");
+  std::vector<std::unique_ptr<EmbeddedNode>> nodes;
+  nodes.push_back(start(first));
+  for (const char* name : {"b", "c"}) {
+    NodeConfig config = config_of(name);
+    config.join = {first.raft_address};
+    nodes.push_back(start(config));
+  }
+  for (const auto& node : nodes) ASSERT_NE(node, nullptr);
+  EXPECT_EQ(nodes[1]->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, thread INTEGER)").error(), "");
+
+  // From several threads, while the leader goes.
+  constexpr int kWrites = 40;
+  std::vector<std::thread> threads;
+  for (int i = 1; i < 3; ++i) {
+    threads.emplace_back([&node = *nodes[static_cast<std::size_t>(i)], i] {
+      for (int n = 0; n < kWrites; ++n) {
+        SqlOptions options;
+        options.idempotency_key = std::to_string(i) + "-" + std::to_string(n);
+        const auto write = [&] { return node.execute("INSERT INTO t(thread) VALUES(?)", {std::int64_t{i}}, options); };
+        SqlOutcome outcome = write();
+        while (outcome.end.kind == SqlEnd::Kind::kUnknown) outcome = write();
+        EXPECT_EQ(outcome.error(), "");
+      }
+    });
+  }
+  EXPECT_TRUE(nodes[0]->stop());
+  for (std::thread& thread : threads) thread.join();
+  for (int i = 1; i < 3; ++i) EXPECT_EQ(count(*nodes[static_cast<std::size_t>(i)]), 2 * kWrites);
+
+  // It comes back with its directory.
+  nodes[0].reset();
+  nodes[0] = start(first);
+  ASSERT_NE(nodes[0], nullptr);
+  EXPECT_EQ(count(*nodes[0]), 2 * kWrites);
+}
+
+TEST_F(EmbeddedNodeTest, SaysWhyItDoesNotStart) {
+  NodeConfig config = config_of("a");
+  config.data_directory.clear();
+  EXPECT_EQ(EmbeddedNode::start(config).error().message, "no data directory is named");
+  config = config_of("a");
+  const auto node = start(config);
+  const auto second = EmbeddedNode::start(config);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another process uses the data directory"), std::string::npos)
+      << second.error().message;
+}
+
+TEST_F(EmbeddedNodeTest, SaysWhyItIsNotReady) {
+  NodeConfig config = config_of("a");
+  config.join = {free_address()};
+  config.join_attempts = 1;
+  auto node = EmbeddedNode::start(config);
+  ASSERT_TRUE(node);
+  const auto ready = (*node)->wait_until_ready(30s);
+  ASSERT_FALSE(ready);
+  EXPECT_NE(ready.error().message.find("found no cluster to join"), std::string::npos) << ready.error().message;
+  EXPECT_FALSE((*node)->stop());
+}
+
+}  // namespace
+}  // namespace quorate::server
