@@ -81,6 +81,7 @@ NodeServer::~NodeServer() {
   removal_watch_.reset();
   database_.serve(nullptr);
   if (cluster_) cluster_->serve(nullptr);
+  bulk_.reset();
   replica_.reset();
   transport_.reset();
 }
@@ -145,6 +146,12 @@ Result<void> NodeServer::listen() {
   self_ = cluster_->describe_self();
   sql_ = std::make_unique<SqlRoute>(database_, *cluster_, alarms_);
   removal_watch_ = std::make_unique<RemovalWatch>(*transport_, alarms_, name_, [this] { removed_or_taken_in(); });
+  auto files = directory_.files();
+  if (!files) return tl::unexpected(files.error());
+  auto bulk = BulkService::open(std::move(*files), config_,
+                                [this](std::function<void()> task) { runtime_.post(std::move(task)); });
+  if (!bulk) return tl::unexpected(bulk.error());
+  bulk_ = std::move(*bulk);
   service_ = std::make_unique<http::HttpService>(service_options(), database_, *cluster_);
   auto http_address = transport::parse_host_port(config_.http_address);
   if (!http_address) return tl::unexpected(http_address.error());
@@ -153,6 +160,7 @@ Result<void> NodeServer::listen() {
                                   .date = [this] { return date_.now(); }};
   options.limits.body_bytes_max = config_.http_body_bytes_max;
   options.limits.connections_max = config_.http_connections_max;
+  options.limits.comes_in_pieces = http::BulkHandler::comes_in_pieces;
   auto server = http::HttpServer::start(runtime_, std::move(options), *service_);
   if (!server) return tl::unexpected(server.error());
   http_server_ = std::move(*server);
@@ -169,6 +177,7 @@ http::HttpServiceOptions NodeServer::service_options() {
                       .node_address = config_.raft_advertised},
           .first_sequence_number =
               static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count()),
+          .bulk = bulk_.get(),
           .status = [this](http::StatusTree& status) { write_status(status_sources(), status); },
           .metrics = [this](http::MetricsText& metrics) { write_metrics(status_sources(), metrics); }};
 }
@@ -261,6 +270,7 @@ Result<void> NodeServer::open_replica() {
   transport_->adopt(replica_->identity());
   cluster_->serve(replica_.get());
   database_.serve(replica_.get());
+  bulk_->serve(replica_.get());
   replica_->start();
   if (!configuration.members.empty()) removal_watch_->watch(*replica_);
   entrance_->make_known(*replica_, [this](const JoinRequest& request, std::function<void(JoinAnswer)> done) {

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "server/alarms.hpp"
+#include "server/bulk_service.hpp"
 #include "server/config.hpp"
 #include "server/data_directory.hpp"
 #include "server/entrance.hpp"
@@ -97,6 +98,7 @@ class NodeServer {
   std::unique_ptr<MembershipService> cluster_;
   SqlDatabase database_;
   std::unique_ptr<SqlRoute> sql_;
+  std::unique_ptr<BulkService> bulk_;
   std::unique_ptr<http::HttpService> service_;
   std::unique_ptr<http::HttpServer> http_server_;
   std::unique_ptr<Entrance> entrance_;
