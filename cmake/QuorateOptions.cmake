@@ -45,8 +45,8 @@ if(QUORATE_FUZZ)
   target_compile_options(quorate_build_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# A build from nothing takes half the time when files are compiled in groups (CMAKE_UNITY_BUILD, preset debug). To such a
-# group, a class that a .cpp file defines looks like one that a header defines with names of a single .cpp file.
+# A build from nothing takes half the time when files are compiled in groups (CMAKE_UNITY_BUILD). In such a group, a
+# class that a .cpp file defines looks like one that a header defines with names of a single .cpp file.
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(quorate_build_flags INTERFACE -Wno-subobject-linkage)
 endif()

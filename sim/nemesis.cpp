@@ -100,7 +100,8 @@ class Drawer {
 
   WorldTime time() { return WorldTime{} + random_.between(kCalm, std::max(kCalm, plan_.duration - kCalm)); }
   Duration span(Duration shortest, Duration longest) { return random_.between(shortest, longest); }
-  void add(WorldTime at, Duration lasts, FaultBody body) { plan_.faults.push_back({at, lasts, std::move(body)}); }
+  /// To be called with braces, which draw from left to right. Compilers order a function's arguments as they like.
+  void add(Fault fault) { plan_.faults.push_back(std::move(fault)); }
   NodeId any() { return pick_node(random_, roster_.all()); }
 
   void draw(std::size_t kind) {
@@ -109,30 +110,31 @@ class Drawer {
       case kFaultKind<fault::Links>: return draw_links();
       case kFaultKind<fault::Crash>: return draw_crash();
       case kFaultKind<fault::Pause>:
-        return add(time(), span(20ms, 2s), fault::Pause{pick_nodes(random_, roster_.all())});
-      case kFaultKind<fault::Wipe>: return add(time(), span(50ms, 1s), fault::Wipe{pick_node(random_, full_members())});
+        return add({time(), span(20ms, 2s), fault::Pause{pick_nodes(random_, roster_.all())}});
+      case kFaultKind<fault::Wipe>:
+        return add({time(), span(50ms, 1s), fault::Wipe{pick_node(random_, full_members())}});
       case kFaultKind<fault::ClockDrift>: return draw_drift();
       case kFaultKind<fault::ClockJump>: return draw_jump();
-      case kFaultKind<fault::DiskStall>: return add(time(), span(50ms, 3s), fault::DiskStall{any()});
+      case kFaultKind<fault::DiskStall>: return add({time(), span(50ms, 3s), fault::DiskStall{any()}});
       case kFaultKind<fault::DiskSlow>:
-        return add(time(), span(200ms, 4s),
-                   fault::DiskSlow{any(), {.shortest = span(1ms, 20ms), .spread = span(1ms, 60ms)}});
+        return add({time(), span(200ms, 4s),
+                    fault::DiskSlow{any(), {.shortest = span(1ms, 20ms), .spread = span(1ms, 60ms)}}});
       case kFaultKind<fault::DiskTrouble>:
-        return add(time(), span(100ms, 2s),
-                   fault::DiskTrouble{any(), pick<DiskFault>(random_, {kReadError, kWriteError, kSyncError, kSyncError,
-                                                                       kLostWrite, kMisdirectedWrite})});
+        return add({time(), span(100ms, 2s),
+                    fault::DiskTrouble{any(), pick<DiskFault>(random_, {kReadError, kWriteError, kSyncError, kSyncError,
+                                                                        kLostWrite, kMisdirectedWrite})}});
       case kFaultKind<fault::DiskFull>:
-        return add(time(), span(100ms, 2s), fault::DiskFull{any(), random_.below(8192)});
+        return add({time(), span(100ms, 2s), fault::DiskFull{any(), random_.below(8192)}});
       case kFaultKind<fault::DiskRot>:
-        return add(time(), span(50ms, 1s), fault::DiskRot{pick_node(random_, full_members()), random_.between(1, 4)});
+        return add({time(), span(50ms, 1s), fault::DiskRot{pick_node(random_, full_members()), random_.between(1, 4)}});
       case kFaultKind<fault::Interruption>: return draw_interruption();
       case kFaultKind<fault::Reshape>:
         // A leader that removes itself may leave a witness behind that outruns every voter with data.
         return plan_.shape.witnesses == 0 ? draw_reshape() : void();
       case kFaultKind<fault::Transfer>:
-        return add(time(), 0ms, fault::Transfer{random_.chance(percent(30)) ? kNoNode : any()});
+        return add({time(), 0ms, fault::Transfer{random_.chance(percent(30)) ? kNoNode : any()}});
       case kFaultKind<fault::Checkpoint>:
-        return add(time(), 0ms, fault::Checkpoint{pick_nodes(random_, roster_.all())});
+        return add({time(), 0ms, fault::Checkpoint{pick_nodes(random_, roster_.all())}});
       default: QUORATE_ASSERT(kind < kFaultKinds);
     }
   }
@@ -148,7 +150,7 @@ class Drawer {
     crash.nodes = pick_nodes(random_, roster_.all());
     crash.ending = static_cast<Ending>(random_.below(5));
     if (random_.chance(percent(50))) crash.at_operation = random_.between(1, 40);
-    add(time(), span(20ms, 2s), crash);
+    add({time(), span(20ms, 2s), crash});
   }
 
   /// It waits for a transfer, so it may wait for long.
@@ -159,7 +161,7 @@ class Drawer {
     interruption.piece = random_.between(1, 5);
     if (!strikes_sender && random_.chance(percent(40))) interruption.bits = random_.between(1, 3);
     interruption.down = span(5ms, 150ms);
-    add(time(), span(2s, 8s), interruption);
+    add({time(), span(2s, 8s), interruption});
   }
 
   void draw_drift() {
@@ -169,12 +171,12 @@ class Drawer {
     const std::int64_t most = beyond ? 300'000 : bound / 2;
     clocks_leave_the_bound_ |= beyond;
     const auto ppm = static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(2 * most + 1))) - most;
-    add(time(), span(500ms, 5s), fault::ClockDrift{any(), {ppm}});
+    add({time(), span(500ms, 5s), fault::ClockDrift{any(), {ppm}}});
   }
 
   void draw_jump() {
     clocks_leave_the_bound_ = true;
-    add(time(), 0ms, fault::ClockJump{any(), random_.between(Duration(-1s), Duration(2s))});
+    add({time(), 0ms, fault::ClockJump{any(), random_.between(Duration(-1s), Duration(2s))}});
   }
 
   void draw_reshape() {
@@ -190,7 +192,7 @@ class Drawer {
     if (reshape.voters.empty()) reshape.voters.insert(pick_node(random_, candidates));
     reshape.learners = reshape.learners - reshape.voters;
     reshape.patience = random_.chance(percent(50)) ? span(1ms, 200ms) : Duration{};
-    add(time(), 0ms, reshape);
+    add({time(), 0ms, reshape});
   }
 
   Random& random_;

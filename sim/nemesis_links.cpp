@@ -56,10 +56,10 @@ class Trouble {
 
   std::vector<Fault> draw() {
     switch (trouble_) {
-      case LinkTrouble::kHalves: add(halves(random_, nodes_, 0), kCut, span(100ms, 4s)); break;
+      case LinkTrouble::kHalves: add({halves(random_, nodes_, 0), kCut, span(100ms, 4s)}); break;
       case LinkTrouble::kOneWay: add_one_way(kCut, span(100ms, 4s)); break;
-      case LinkTrouble::kBridge: add(halves(random_, nodes_, 1), kCut, span(100ms, 4s)); break;
-      case LinkTrouble::kRing: add(ring(random_, nodes_), kCut, span(100ms, 4s)); break;
+      case LinkTrouble::kBridge: add({halves(random_, nodes_, 1), kCut, span(100ms, 4s)}); break;
+      case LinkTrouble::kRing: add({ring(random_, nodes_), kCut, span(100ms, 4s)}); break;
       case LinkTrouble::kIsolated: add_isolated(); break;
       case LinkTrouble::kFlapping: add_flapping(); break;
       case LinkTrouble::kClogged: add_one_way(kJam, span(50ms, 3s)); break;
@@ -90,20 +90,26 @@ class Trouble {
     return {static_cast<std::uint32_t>(random_.between(1, percent(percent_max).value))};
   }
 
-  void add(std::vector<Arc> arcs, const LinkFault& effect, Duration lasts) {
-    std::erase_if(arcs, [](const Arc& arc) { return arc.from.empty() || arc.to.empty(); });
-    if (arcs.empty()) return;
-    faults_.push_back({at_, lasts, fault::Links{trouble_, std::move(arcs), effect}});
+  /// To be called with braces, which draw from left to right. Compilers order a function's arguments as they like.
+  struct Spell {
+    std::vector<Arc> arcs;
+    LinkFault effect;
+    Duration lasts;
+  };
+  void add(Spell spell) {
+    std::erase_if(spell.arcs, [](const Arc& arc) { return arc.from.empty() || arc.to.empty(); });
+    if (spell.arcs.empty()) return;
+    faults_.push_back({at_, spell.lasts, fault::Links{trouble_, std::move(spell.arcs), spell.effect}});
   }
 
   void add_one_way(const LinkFault& effect, Duration lasts) {
-    add({{some(random_, nodes_), some(random_, nodes_)}}, effect, lasts);
+    add({{{some(random_, nodes_), some(random_, nodes_)}}, effect, lasts});
   }
 
   void add_everywhere(const LinkFault& effect) {
     const Duration lasts = span(200ms, 5s);
     if (random_.chance(percent(50))) {
-      add({{nodes_, nodes_}}, effect, lasts);
+      add({{{nodes_, nodes_}}, effect, lasts});
     } else {
       add_one_way(effect, lasts);
     }
@@ -111,7 +117,7 @@ class Trouble {
 
   void add_isolated() {
     const NodeSet alone{shuffled(random_, nodes_).front()};
-    add(both_ways(alone, nodes_ - alone), kCut, span(100ms, 4s));
+    add({both_ways(alone, nodes_ - alone), kCut, span(100ms, 4s)});
   }
 
   void add_flapping() {
@@ -121,7 +127,7 @@ class Trouble {
     const Duration cut = span(10ms, 300ms);
     const Duration open = span(10ms, 300ms);
     for (std::uint64_t count = random_.between(3, 15); count > 0; --count) {
-      add(arcs, kCut, cut);
+      add({arcs, kCut, cut});
       at_ += cut + open;
     }
   }
@@ -132,7 +138,7 @@ class Trouble {
     const Duration until = span(500ms, 3s);
     for (const NodeId node : clogged) {
       const Duration lasts = until + span(0ms, 1s);
-      add(both_ways({node}, nodes_ - NodeSet{node}), kJam, lasts);
+      add({both_ways({node}, nodes_ - NodeSet{node}), kJam, lasts});
       at_ += span(1ms, 300ms);
     }
   }

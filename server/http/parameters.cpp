@@ -1,7 +1,9 @@
 #include "server/http/parameters.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -58,6 +60,9 @@ BackupFormat format_named(std::string_view name) {
   return BackupFormat::kBinary;
 }
 
+/// Whoever asks for more means for ever: a moment so long after now can still be represented.
+constexpr Duration kDurationMax = std::chrono::years(100);
+
 /// Reads the valued parameters; the first malformed one ends it.
 class Reader {
  public:
@@ -68,7 +73,7 @@ class Reader {
     if (!text) return;
     const std::optional<Duration> parsed = parse_duration(*text);
     if (!parsed || *parsed < Duration::zero()) return complain(key, "is not a valid duration");
-    into = *parsed;
+    into = std::min(*parsed, kDurationMax);
   }
   /// 0 turns it off.
   void duration(std::string_view key, std::optional<Duration>& into) {

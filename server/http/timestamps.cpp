@@ -142,7 +142,7 @@ std::optional<std::string> timestamp_of_number(std::int64_t number) {
   const bool is_in_milliseconds = number > kMillisecondsBeyond || number < -kMillisecondsBeyond;
   if (!is_in_milliseconds) return format({.seconds = number});
   const std::int64_t whole = floor_divide(number, 1000);
-  return format({.seconds = whole, .nanosecond = (number - whole * 1000) * 1'000'000});
+  return format({.seconds = whole, .nanosecond = (number % 1000 + 1000) % 1000 * 1'000'000});
 }
 
 }  // namespace quorate::http

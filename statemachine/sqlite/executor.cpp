@@ -249,8 +249,10 @@ void Executor::start(std::vector<ItemPtr> items) {
   for (const ItemPtr& item : items) {
     item->stage = Item::Stage::kRunning;
     Request request = std::move(item->request);
-    const Duration left = std::max(item->deadline - job->now, Duration::zero());
-    request.time_max = std::min(request.time_max.value_or(left), left);
+    if (item->deadline != Instant::max()) {
+      const Duration left = std::max(item->deadline - job->now, Duration::zero());
+      request.time_max = std::min(request.time_max.value_or(left), left);
+    }
     job->requests.push_back(std::move(request));
   }
   job->items = std::move(items);

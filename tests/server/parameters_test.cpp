@@ -1,5 +1,7 @@
 #include "server/http/parameters.hpp"
 
+#include <chrono>
+
 #include <gtest/gtest.h>
 
 namespace quorate::http {
@@ -73,6 +75,10 @@ TEST(ParametersTest, ZeroTurnsOptionalDurationsOff) {
   const Parameters parameters = parse_parameters("freshness=0s&db_timeout=0").value();
   EXPECT_FALSE(parameters.freshness);
   EXPECT_FALSE(parameters.statement_timeout);
+}
+
+TEST(ParametersTest, CenturiesAreForEver) {
+  EXPECT_EQ(parse_parameters("db_timeout=2562047h").value().statement_timeout, std::chrono::years(100));
 }
 
 TEST(ParametersTest, RefusesMalformedValues) {

@@ -62,12 +62,12 @@ TEST(Fold, ReadersAndWritersGoOnBetweenItsSteps) {
   Picture picture;
   testing::change_picture(picture, all);
   const Picture before = picture;
-  const Pin old = store->pin(PinKind::kApplied);
+  Pin old = store->pin(PinKind::kApplied);
   for (std::uint64_t page = 1; page <= 200; ++page) all.pages[page] = 1000 + page;
   store.execute({all});
   testing::change_picture(picture, all);
   const Picture at_fold = picture;
-  const Pin middle = store->pin(PinKind::kApplied);
+  Pin middle = store->pin(PinKind::kApplied);
 
   Result<Fold> fold = Fold::begin(*store, {});
   ASSERT_TRUE(fold.has_value());
@@ -83,6 +83,8 @@ TEST(Fold, ReadersAndWritersGoOnBetweenItsSteps) {
     if (*progress == Fold::Progress::kDone) break;
   }
   expect_picture(*store, old, before);
+  old = {};
+  middle = {};
   disk.crash(sim::CrashPolicy::kDropAll);
   store.reopen();
   expect_picture(*store, store->pin(PinKind::kApplied), at_fold);

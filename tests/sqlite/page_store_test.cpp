@@ -184,7 +184,7 @@ TEST(PageStoreRoom, SpillsWhatMemoryHasNoRoomFor) {
   Picture picture;
   store.execute({change});
   testing::change_picture(picture, change);
-  const Pin old = store->pin(PinKind::kApplied);
+  Pin old = store->pin(PinKind::kApplied);
   const Picture old_picture = picture;
   for (std::uint64_t page = 1; page <= 64; ++page) {
     const Change one{"main", 64, {{page, 1000 + page}}};
@@ -196,6 +196,7 @@ TEST(PageStoreRoom, SpillsWhatMemoryHasNoRoomFor) {
   expect_picture(*store, store->pin(PinKind::kApplied), picture);
   store.fold();
   expect_picture(*store, old, old_picture);
+  old = {};
   store.reopen();
   expect_picture(*store, store->pin(PinKind::kApplied), picture);
 }
