@@ -366,8 +366,10 @@ class Node {
   }
   void execute(effect::InstallSnapshot& install) {
     machine_.install_snapshot(install.id, guarded([this, id = install.id](Result<CheckpointContext> installed) {
-                                if (!installed && installed.error().kind == ErrorKind::kCorrupt)
-                                  return run(event::SnapshotRejected{id});
+                                if (!installed && installed.error().kind == ErrorKind::kCorrupt) {
+                                  run(event::SnapshotRejected{id});
+                                  return resume_apply();
+                                }
                                 if (!installed) return stop("installing a snapshot: " + installed.error().message);
                                 checkpointed_ = std::max(checkpointed_, id.last.index);
                                 applied_ = std::max(applied_, id.last.index);
@@ -382,6 +384,7 @@ class Node {
                                 }
                                 run(event::SnapshotInstalled{id, std::move(installed->configuration), installed->time});
                                 serve_reads(core_.applied());
+                                resume_apply();
                               }));
   }
 

@@ -69,7 +69,9 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
                                                {.self = host.id(),
                                                 .pages = page_options(),
                                                 .outcomes = {},
-                                                .snapshot_piece_bytes = host.options().core.snapshot_chunk_bytes},
+                                                .snapshot_piece_bytes = host.options().core.snapshot_chunk_bytes,
+                                                .apply_inline_bytes_max = std::size_t{6} << 10,
+                                                .checkpoint_parts_bytes_max = std::size_t{6} << 10},
                                                sqlite::job_runner(host.machine_executor()));
     if (!machine) return tl::unexpected(machine.error());
     // What rots in the base files would be found when it is needed, which may be when too many others are down.
@@ -80,6 +82,7 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
   }
 
   void start() override {
+    machine_.on_applicable([this] { node_.resume_apply(); });
     NodeProcess::start();
     look_after_pages();
   }

@@ -246,6 +246,7 @@ void Executor::start(std::vector<ItemPtr> items) {
   auto job = std::make_shared<Job>();
   job->epoch = epoch_;
   job->now = options_.connection.now();
+  job->writer.emplace(BundleName{epoch_, next_bundle_}, options_.part_bytes);
   for (const ItemPtr& item : items) {
     item->stage = Item::Stage::kRunning;
     Request request = std::move(item->request);
@@ -303,11 +304,8 @@ bool Executor::goes_back_for_slot(Job& job) {
 void Executor::bundle_up(Job& job) {
   auto bundle = std::make_shared<Bundle>();
   bundle->epoch = epoch_;
-  BundleWriter writer({epoch_, next_bundle_}, options_.part_bytes);
+  BundleWriter& writer = *job.writer;
   bool needs_entry = !job.versions.empty();
-  for (const SealedVersion& version : job.versions) {
-    for (const Payload& part : version.parts) writer.add_delta(part);
-  }
   std::vector<std::pair<ItemPtr, End>> refused;
   for (std::size_t i = 0; i < job.items.size(); ++i) {
     const ItemPtr& item = job.items[i];

@@ -68,6 +68,7 @@ Result<void> SqliteMachine::verify() {
 // --- Entries ---
 
 Result<Payload> SqliteMachine::apply(const Entry& entry) {
+  if (is_installing_) return fail(ErrorKind::kUnavailable, "a snapshot is being installed");
   const Origin origin = origin_of(entry.id());
   outcomes_.expire(entry.time);
   Result<void> applied;
@@ -85,10 +86,24 @@ Result<Payload> SqliteMachine::apply(const Entry& entry) {
     }
     case EntryKind::kCommand: applied = apply_part(entry, origin); break;
   }
-  if (!applied) return tl::unexpected(applied.error());
+  if (!applied) {
+    settle_waiting();
+    return tl::unexpected(applied.error());
+  }
   context_.last = entry.id();
   context_.time = entry.time;
+  settle_waiting();
   return Payload();
+}
+
+/// Whatever waited for an entry to be applied as a whole, or for a bundle to be complete.
+void SqliteMachine::settle_waiting() {
+  if (!background_ && !after_background_.empty()) {
+    for (const auto& work : std::exchange(after_background_, {})) work();
+  }
+  if (parts_.bytes() <= options_.checkpoint_parts_bytes_max && !after_parts_.empty()) {
+    for (const auto& work : std::exchange(after_parts_, {})) work();
+  }
 }
 
 SqliteMachine::Origin SqliteMachine::origin_of(LogId id) {
@@ -111,25 +126,16 @@ Result<void> SqliteMachine::apply_part(const Entry& entry, Origin origin) {
   return applied;
 }
 
-/// All of it or nothing: what it changes is looked at before the first of its versions is applied.
 Result<void> SqliteMachine::apply_bundle(const Entry& entry, const std::vector<Payload>& bundle, Origin origin) {
-  if (origin == Origin::kForeign) {
-    if (Result<void> sound = check_pages_under(bundle); !sound) return sound;
-  }
-  bool has_versions = false;
-  std::vector<Payload> deltas;  // of the present version
-  for (const Payload& bytes : bundle) {
-    const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
-    QUORATE_ASSERT(part.has_value());
-    for (const std::span<const std::byte> delta : part->deltas) {
-      deltas.push_back(Payload::copy_of(delta));
-      if (!is_last_delta_part(delta)) continue;
-      if (Result<void> applied = apply_version(entry.id(), std::exchange(deltas, {}), origin); !applied) {
-        const bool is_damage = applied.error().kind == ErrorKind::kCorrupt && !store_->damaged_pages().empty();
-        return is_damage && !has_versions ? fail(ErrorKind::kUnavailable, applied.error().message) : applied;
-      }
-      has_versions = true;
-    }
+  Result<Versions> versions = versions_in(bundle);
+  if (!versions) return tl::unexpected(versions.error());
+  const bool has_versions = !versions->empty();
+  if (origin == Origin::kOwn) {
+    for (std::size_t i = 0; i < versions->size(); ++i) store_->commit({epoch_, versions_committed_++}, entry.id());
+  } else if (has_versions) {
+    std::size_t bytes = 0;
+    for (const Payload& part : bundle) bytes += part.size();
+    if (Result<void> applied = apply_foreign(entry.id(), std::move(*versions), bytes); !applied) return applied;
   }
   for (const Payload& bytes : bundle) {
     const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
@@ -140,34 +146,56 @@ Result<void> SqliteMachine::apply_bundle(const Entry& entry, const std::vector<P
                        {record.fingerprint, entry.index, record.position, entry.time, std::move(response)});
     }
   }
-  if (!deltas.empty()) return fail(ErrorKind::kCorrupt, "a transaction in the log has no end");
   if (!has_versions) store_->advance(entry.id());
   return {};
 }
 
-/// A bundle of one version fails as a whole if a page is damaged; one of several could fail half way.
-Result<void> SqliteMachine::check_pages_under(const std::vector<Payload>& bundle) {
-  std::size_t versions = 0;
-  std::vector<Payload> deltas;
+Result<SqliteMachine::Versions> SqliteMachine::versions_in(const std::vector<Payload>& bundle) {
+  Versions versions;
+  bool is_open = false;
   for (const Payload& bytes : bundle) {
     const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
     QUORATE_ASSERT(part.has_value());
     for (const std::span<const std::byte> delta : part->deltas) {
-      versions += is_last_delta_part(delta) ? 1 : 0;
-      deltas.push_back(Payload::copy_of(delta));
+      if (!is_open) versions.emplace_back();
+      versions.back().push_back(Payload::copy_of(delta));
+      is_open = !is_last_delta_part(delta);
     }
   }
-  if (versions < 2) return {};
-  if (const Result<void> sound = store_->check_pages_under(deltas); !sound) {
-    if (sound.error().kind != ErrorKind::kCorrupt) return sound;
-    return fail(ErrorKind::kUnavailable, sound.error().message);
-  }
-  return {};
+  if (is_open) return fail(ErrorKind::kCorrupt, "a transaction in the log has no end");
+  return versions;
 }
 
-Result<void> SqliteMachine::apply_version(LogId last, std::vector<Payload> deltas, Origin origin) {
-  if (origin == Origin::kForeign) return store_->apply(last, deltas);
-  store_->commit({epoch_, versions_committed_++}, last);
+/// What takes long is done by a job, while the strand goes on with everything but applying.
+Result<void> SqliteMachine::apply_foreign(LogId last, Versions versions, std::size_t bytes) {
+  if (bytes <= options_.apply_inline_bytes_max) return apply_all(*store_, last, versions);
+  if (!background_) {
+    background_ = Background{last, std::nullopt};
+    run<void>(
+        [store = store_.get(), last, versions = std::move(versions)] { return apply_all(*store, last, versions); },
+        [this](Result<void> result) {
+          background_->result = std::move(result);
+          if (applicable_) applicable_();
+        });
+  }
+  QUORATE_ASSERT(background_->entry == last);
+  if (!background_->result) return fail(ErrorKind::kUnavailable, "a large transaction is being applied");
+  return *std::exchange(background_, std::nullopt)->result;
+}
+
+/// All of it or nothing: what several versions change is looked at before the first of them is applied.
+Result<void> SqliteMachine::apply_all(PageStore& store, LogId last, const Versions& versions) {
+  const auto damage = [&store](const Error& error) {
+    const bool is_damage = error.kind == ErrorKind::kCorrupt && !store.damaged_pages().empty();
+    return fail(is_damage ? ErrorKind::kUnavailable : error.kind, error.message);
+  };
+  for (std::size_t i = 0; i < versions.size() && versions.size() > 1; ++i) {
+    if (const Result<void> sound = store.check_pages_under(versions[i]); !sound) return damage(sound.error());
+  }
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    const Result<void> applied = store.apply(last, versions[i]);
+    if (!applied) return i == 0 ? damage(applied.error()) : applied;
+  }
   return {};
 }
 
@@ -193,12 +221,11 @@ void SqliteMachine::appended(Epoch epoch, std::uint64_t sequence, LogId id) {
 // --- Checkpoints ---
 
 void SqliteMachine::checkpoint(CheckpointContext context, Completion<CheckpointContext> done) {
-  QUORATE_ASSERT(context.last == context_.last);
-  std::vector<std::byte> application = save(context);
-  when_base_is_free(
-      [this, context = std::move(context), application = std::move(application), done = std::move(done)]() mutable {
-        fold(std::move(context), std::move(application), std::move(done));
-      });
+  auto begin = [this, context = std::move(context), done = std::move(done)] {
+    when_base_is_free([this, context, done] { fold(context, done); });
+  };
+  if (parts_.bytes() <= options_.checkpoint_parts_bytes_max) return begin();
+  after_parts_.push_back(std::move(begin));
 }
 
 void SqliteMachine::when_base_is_free(std::function<void()> work) {
@@ -215,12 +242,18 @@ void SqliteMachine::base_is_free() {
   when_base_is_free(work);
 }
 
-void SqliteMachine::fold(CheckpointContext context, std::vector<std::byte> application,
-                         Completion<CheckpointContext> done) {
+/// What becomes durable is the state as it is now: entries may have been applied while this waited, or a snapshot
+/// installed, which made durable all that was wanted, and more.
+void SqliteMachine::fold(CheckpointContext context, Completion<CheckpointContext> done) {
+  if (background_) {
+    after_background_.push_back([this, context = std::move(context), done = std::move(done)] { fold(context, done); });
+    return;
+  }
   Result<CheckpointContext> outcome = context;
-  // If a snapshot was installed while this waited, what was to become durable is, and more.
-  if (context.last == store_->applied()) {
-    Result<Fold> begun = Fold::begin(*store_, std::move(application));
+  if (store_->durable().last.index < context.last.index) {
+    QUORATE_ASSERT(context_.last == store_->applied());
+    outcome = context = context_;
+    Result<Fold> begun = Fold::begin(*store_, save(context));
     if (begun) fold_ = std::make_shared<Fold>(std::move(*begun));
     if (!begun) outcome = tl::unexpected(begun.error());
   }

@@ -41,6 +41,10 @@ struct SqliteMachineOptions {
   PageStoreOptions pages;
   OutcomeLimits outcomes;
   std::size_t snapshot_piece_bytes = kSnapshotChunkBytesMax;
+  /// Changes in larger bundles are applied by a job, so that the strand goes on; the node waits for it.
+  std::size_t apply_inline_bytes_max = std::size_t{4} << 20;
+  /// While more than this of a bundle is here and its end is not, checkpoints wait: they would have to keep all of it.
+  std::size_t checkpoint_parts_bytes_max = std::size_t{16} << 20;
   std::string incoming_directory = "incoming";  ///< below the file system's root; created if need be
 };
 
@@ -69,6 +73,8 @@ class SqliteMachine {
   /// never be proposed.
   void on_epoch(std::function<void(Epoch)> listener) { listener_ = std::move(listener); }
   void begin_speculation() { store_->begin_epoch(epoch_); }
+  /// Told when an entry that was refused with kUnavailable may be given again (Node::resume_apply).
+  void on_applicable(std::function<void()> listener) { applicable_ = std::move(listener); }
   /// Puts back a page that another replica supplied, when nobody writes the base files. Errors as of take_page().
   void repair(const PageRequest& request, Payload answer, Completion<void> done);
   /// Memory fills up: the owner should ask the node for a checkpoint, whatever the size of the log.
@@ -77,9 +83,9 @@ class SqliteMachine {
   // --- The StateMachine concept; what is not said here is said there ---
 
   [[nodiscard]] const CheckpointContext& recovered() const { return recovered_; }
-  /// The reply is empty: the executor has the response. kUnavailable: a page that the entry changes is damaged here;
-  /// once it is repaired (page_keeper.hpp) the entry can be applied. kCorrupt: this replica has diverged, or the entry
-  /// is damaged.
+  /// The reply is empty: the executor has the response. kUnavailable: a job applies the entry, or a page that it
+  /// changes is damaged here and has to be repaired first (page_keeper.hpp). kCorrupt: this replica has diverged, or
+  /// the entry is damaged.
   Result<Payload> apply(const Entry& entry);
   [[nodiscard]] std::optional<std::uint64_t> digest() const;
   void checkpoint(CheckpointContext context, Completion<CheckpointContext> done);
@@ -112,8 +118,12 @@ class SqliteMachine {
   [[nodiscard]] Origin origin_of(LogId id);
   Result<void> apply_part(const Entry& entry, Origin origin);
   Result<void> apply_bundle(const Entry& entry, const std::vector<Payload>& bundle, Origin origin);
-  Result<void> check_pages_under(const std::vector<Payload>& bundle);
-  Result<void> apply_version(LogId last, std::vector<Payload> deltas, Origin origin);
+  /// The parts of each version that a bundle makes, in their order.
+  using Versions = std::vector<std::vector<Payload>>;
+  Result<void> apply_foreign(LogId last, Versions versions, std::size_t bytes);
+  static Result<Versions> versions_in(const std::vector<Payload>& bundle);
+  static Result<void> apply_all(PageStore& store, LogId last, const Versions& versions);
+  void settle_waiting();
 
   [[nodiscard]] std::vector<std::byte> save(const CheckpointContext& context) const;
   Result<void> load(std::span<const std::byte> bytes);
@@ -122,7 +132,7 @@ class SqliteMachine {
   /// Folds and installations take turns.
   void when_base_is_free(std::function<void()> work);
   void base_is_free();
-  void fold(CheckpointContext context, std::vector<std::byte> application, Completion<CheckpointContext> done);
+  void fold(CheckpointContext context, Completion<CheckpointContext> done);
   void go_on_folding(CheckpointContext context, Completion<CheckpointContext> done);
   /// Runs `job` elsewhere and hands its result to `done`, if the machine is still there.
   template <class T, class Job>
@@ -147,6 +157,17 @@ class SqliteMachine {
   Epoch epoch_;
   std::uint64_t versions_committed_ = 0;  ///< of this epoch
   std::deque<LogId> own_;                 ///< appended in this epoch, not yet applied
+
+  /// A bundle that a job applies, or has applied.
+  struct Background {
+    LogId entry;
+    std::optional<Result<void>> result;
+  };
+  std::optional<Background> background_;
+  std::function<void()> applicable_;
+  std::vector<std::function<void()>> after_background_;  ///< what must not see half of it
+  bool is_installing_ = false;                           ///< another node's state: nothing is applied meanwhile
+  std::vector<std::function<void()>> after_parts_;       ///< checkpoints that wait for the end of a bundle
 
   std::map<NodeId, Sending> sending_;
   std::shared_ptr<SnapshotSink> sink_;  ///< belongs to the jobs

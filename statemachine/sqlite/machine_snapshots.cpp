@@ -17,6 +17,7 @@ namespace quorate::sqlite {
 /// transfer can go on after an interruption only if it is of the same state, so that the last one is taken again as
 /// long as it is not behind the checkpoint, and with it the beginning of the log.
 Result<SnapshotId> SqliteMachine::open_snapshot(NodeId to, Index base) {
+  if (background_) return fail(ErrorKind::kUnavailable, "a large transaction is being applied");
   const Member* member = context_.configuration.find(to);
   if (member != nullptr && member->kind == MemberKind::kWitness) return send_context(to);
   const auto known = sending_.find(to);
@@ -71,10 +72,13 @@ void SqliteMachine::stage_snapshot(const SnapshotId& id, std::uint64_t offset, P
 }
 
 void SqliteMachine::install_snapshot(const SnapshotId& id, Completion<CheckpointContext> done) {
+  if (background_) return after_background_.push_back([this, id, done] { install_snapshot(id, done); });
+  is_installing_ = true;
   when_base_is_free([this, id, done = std::move(done)]() mutable {
     run<std::vector<std::byte>>([sink = sink_, store = store_.get(), id] { return sink->install(*store, id); },
                                 [this, done = std::move(done)](Result<std::vector<std::byte>> application) {
                                   Result<CheckpointContext> adopted = adopt(std::move(application));
+                                  is_installing_ = false;
                                   base_is_free();
                                   done(std::move(adopted));
                                 });

@@ -17,6 +17,7 @@ Result<void> PartBuffer::add(Term term, const BundlePart& part, Payload bytes) {
     return fail(ErrorKind::kCorrupt, "a part of a large transaction is missing in the log");
   }
   digest_ = fingerprint(bytes.bytes(), fingerprint(term.value, digest_));
+  bytes_ += bytes.size();
   parts_.push_back(std::move(bytes));
   return {};
 }
@@ -25,6 +26,7 @@ void PartBuffer::clear() {
   term_ = {};
   name_ = {};
   parts_.clear();
+  bytes_ = 0;
   digest_ = 0;
 }
 

@@ -26,6 +26,7 @@ class PartBuffer {
   [[nodiscard]] std::vector<Payload> take();
 
   [[nodiscard]] bool empty() const { return parts_.empty(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
   void save(ByteWriter& out) const;
   /// False if nothing can have been saved like that; unspecified then.
@@ -35,6 +36,7 @@ class PartBuffer {
   Term term_;
   BundleName name_;
   std::vector<Payload> parts_;
+  std::size_t bytes_ = 0;
   std::uint64_t digest_ = 0;
 };
 

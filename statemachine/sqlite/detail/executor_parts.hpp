@@ -53,7 +53,8 @@ struct Executor::Job {
   std::vector<InteractiveToken> abandoned;
 
   std::vector<Response> responses;
-  std::vector<SealedVersion> versions;
+  std::vector<SealedVersion> versions;  ///< their parts are in the writer
+  std::optional<BundleWriter> writer;   ///< copying a large transaction takes long
   InteractiveToken opened;
   bool is_slot_held = false;
   std::size_t sessions = 0;
@@ -87,6 +88,9 @@ struct Executor::Engine {
     job.is_slot_held = sessions.is_writing();
     job.sessions = sessions.size();
     job.session_expiry = sessions.next_expiry();
+    for (SealedVersion& version : job.versions) {
+      for (Payload& part : version.parts) job.writer->add_delta(std::exchange(part, Payload()));
+    }
   }
 
   BatchRunner batches;
