@@ -84,5 +84,6 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Static libraries, headers and a CMa
 # What the CMake package looks for. Boost is the one that we were built with: distributions have several.
 string(JOIN ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
        "libboost-json${Boost_VERSION_MAJOR}.${Boost_VERSION_MINOR}-dev"
-       libexpected-dev libfmt-dev libspdlog-dev "libsqlite3-dev (>= 3.40)" libssl-dev libxxhash-dev libzstd-dev pkg-config)
+       libexpected-dev libfmt-dev libspdlog-dev "libsqlite3-dev (>= 3.40)" libssl-dev libxxhash-dev libzstd-dev
+       pkg-config)
 include(CPack)
