@@ -351,7 +351,7 @@ TEST_F(ExecutorTest, BundlesKeepTheirDistanceOnlyWhileOthersAreUnderWay) {
   pass(milliseconds(2));
   EXPECT_EQ(leader.log.uncommitted(), 2U) << "both in the next one";
   const auto fourth = leader.send("INSERT INTO t VALUES(4)");
-  leader.log.commit();
+  leader.log.commit(2);
   EXPECT_EQ(leader.log.uncommitted(), 1U) << "nothing is under way any more: at once";
   leader.log.commit();
   for (const auto& ticket : {first, second, third, fourth}) EXPECT_EQ(ticket->text, "1 changed;");
