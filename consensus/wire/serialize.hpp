@@ -76,7 +76,8 @@ inline void save(WireWriter& writer, const AppendRequest& request) {
   writer.put_count(request.entries.size());
   Index index = request.previous.index;
   for (const Entry& entry : request.entries) {
-    QUORATE_ASSERT(entry.index == ++index);
+    ++index;
+    QUORATE_ASSERT(entry.index == index);
     writer(entry.term, entry.kind, entry.time, entry.payload);
   }
 }

@@ -289,7 +289,7 @@ void BulkHandler::boot(Exchange exchange) {
   if (exchange.origin == Origin::kPeer) return load_as(IncomingFile::Accepted::kFilesOnly, std::move(exchange));
   const auto kept = std::make_shared<Exchange>(std::move(exchange));
   const auto taker = std::move(kept->request.taker);
-  cluster_.probe(server::Members::kAll, kPieceTimeout, [this, kept, taker](const std::vector<server::NodeView>& nodes) {
+  cluster_.probe(server::Members::kAll, kPieceTimeout, [kept, taker](const std::vector<server::NodeView>& nodes) {
     const auto upload = std::static_pointer_cast<Upload>(taker);
     if (nodes.size() > 1)
       return kept->responder.send(text_error(Status::kBadRequest, "boot: the cluster has other nodes; use /db/load"));
