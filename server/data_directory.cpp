@@ -22,6 +22,7 @@ namespace {
 constexpr const char* kFile = "node";
 constexpr const char* kDraft = "node.new";
 constexpr const char* kLock = "lock";
+constexpr const char* kScratch = "bulk";
 constexpr const char* kHeadline = "quorate node directory, format 1";
 constexpr std::size_t kRecordBytesMax = 4096;
 
@@ -85,7 +86,7 @@ Result<std::optional<NodeRecord>> DataDirectory::record() {
   if (!file) {
     auto names = files_.list("");
     if (!names) return tl::unexpected(names.error());
-    std::erase_if(*names, [](const std::string& name) { return name == kLock || name == kDraft; });
+    std::erase_if(*names, [](const std::string& name) { return name == kLock || name == kDraft || name == kScratch; });
     if (names->empty()) return std::optional<NodeRecord>();
     return fail(ErrorKind::kInvalidArgument, path_ + " holds \"" + names->front() + "\" and no node: name an empty " +
                                                  "directory, or that of a node");

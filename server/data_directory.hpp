@@ -4,6 +4,7 @@
 //   lock        held while a process uses the directory
 //   log/        the write-ahead log
 //   pages/      the database
+//   bulk/       what is on its way in or out (bulk_service.hpp); worth nothing to another process
 //
 // Blocking calls; used before the node runs, by one thread.
 #pragma once

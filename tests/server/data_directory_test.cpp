@@ -48,6 +48,13 @@ TEST_F(DataDirectoryTest, BelongsToOneProcess) {
   EXPECT_EQ(second.error().kind, ErrorKind::kLocked);
 }
 
+TEST_F(DataDirectoryTest, IsNobodysAfterAStartThatCameToNothing) {
+  std::filesystem::create_directories(path_ / "bulk");
+  auto directory = DataDirectory::open(path());
+  ASSERT_TRUE(directory);
+  EXPECT_EQ(*directory->record(), std::nullopt);
+}
+
 TEST_F(DataDirectoryTest, OfSomethingElseIsRefused) {
   std::filesystem::create_directories(path_);
   write("letter.txt", "Dear John");
