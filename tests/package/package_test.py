@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Installs a build into an empty prefix and uses it as a stranger would.
+"""Installs a build into an empty prefix and uses it as a stranger would; unpacks the packages made of it.
 
 Usage: package_test.py SOURCE_DIRECTORY BUILD_DIRECTORY COMPILER
 """
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,63 @@ class InstalledPackage(unittest.TestCase):
                    for path in (self.prefix / "include").rglob("*.hpp")}
         self.assertIn("consensus/types.hpp", headers)
         self.assertEqual({header.split("/")[0] for header in headers} - ROOMS, set())
+
+
+@unittest.skipUnless(shutil.which("dpkg-deb") and shutil.which("dpkg-shlibdeps"), "Debian's packaging tools")
+class Packages(unittest.TestCase):
+    """What cpack makes, unpacked as dpkg and tar would."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory(prefix="quorate-packages-")
+        cls.made = pathlib.Path(cls.scratch.name) / "made"
+        cls.made.mkdir()
+        packed = run("cpack", "--config", pathlib.Path(BUILD) / "CPackConfig.cmake", "-B", cls.made)
+        assert packed.returncode == 0, packed.stdout
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def one(self, pattern):
+        found, = self.made.glob(pattern)
+        return found
+
+    def must(self, *command):
+        outcome = run(*command)
+        self.assertEqual(outcome.returncode, 0, outcome.stdout)
+        return outcome.stdout
+
+    def test_the_server(self):
+        root = self.made / "server"
+        self.must("dpkg-deb", "-x", self.one("quorate_*.deb"), root)
+        self.assertTrue(self.must(root / "usr/bin/quorate", "--version").startswith("quorate 0.1"))
+        self.assertFalse((root / "usr/include").exists(), "a server needs no headers")
+        depends = self.must("dpkg-deb", "-f", self.one("quorate_*.deb"), "Depends")
+        self.assertIn("libsqlite3-0", depends)
+        unit = root / "usr/lib/systemd/system/quorate.service"
+        text = unit.read_text()
+        self.assertIn("ExecStart=/usr/bin/quorate node $QUORATE_FLAGS /var/lib/quorate", text)
+        if shutil.which("systemd-analyze"):
+            unit.write_text(text.replace("/usr/bin/quorate", str(root / "usr/bin/quorate")))
+            self.must("systemd-analyze", "verify", unit)
+        for script in ("postinst", "prerm", "postrm"):
+            control = self.made / "control"
+            self.must("dpkg-deb", "-e", self.one("quorate_*.deb"), control)
+            self.must("sh", "-n", control / script)
+
+    def test_the_libraries(self):
+        root = self.made / "development"
+        self.must("dpkg-deb", "-x", self.one("libquorate-dev_*.deb"), root)
+        self.assertFalse((root / "usr/bin").exists())
+        self.assertTrue((root / "usr/include/quorate/server/embedded_node.hpp").exists())
+        depends = self.must("dpkg-deb", "-f", self.one("libquorate-dev_*.deb"), "Depends")
+        self.assertIn("libspdlog-dev", depends)
+
+    def test_the_tarball(self):
+        names = self.must("tar", "-tzf", self.one("quorate-*.tar.gz"))
+        for name in ("usr/bin/quorate", "usr/lib/systemd/system/quorate.service", "usr/share/doc/quorate/quorate.default"):
+            self.assertIn(name, names)
 
 
 if __name__ == "__main__":
