@@ -186,6 +186,7 @@ Result<std::vector<std::string>> PosixFiles::list(const std::string& path) {
   }
   std::vector<std::string> names;
   errno = 0;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): threads may read directories at once, each from a stream of its own
   while (const dirent* found = ::readdir(directory.get())) {
     const std::string name = found->d_name;
     if (name != "." && name != "..") names.push_back(name);
