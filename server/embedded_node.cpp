@@ -1,6 +1,9 @@
 #include "server/embedded_node.hpp"
 
+#include <cstdint>
+#include <functional>
 #include <future>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
