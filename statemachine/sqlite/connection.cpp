@@ -242,6 +242,10 @@ SqlResult<Connection::Prepared> Connection::prepare(std::string_view sql) {
   if (sql.size() > kStatementBytesMax) {
     return sql_fail({SqlErrorKind::kTooLarge, SQLITE_TOOBIG, "the statement is too long"});
   }
+  // SQLite takes it for the end of the text, and what is behind it would never be reached.
+  if (sql.find('\0') != std::string_view::npos) {
+    return sql_fail({SqlErrorKind::kSql, SQLITE_ERROR, "the statement contains a NUL character"});
+  }
   StatementTraits traits;
   traits.runs_alone = begins_with_keyword(sql, "VACUUM");
   sqlite3_stmt* handle = nullptr;
@@ -291,6 +295,7 @@ SqlResult<void> Connection::replace_by(sqlite3* source) {
 }
 
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(database_) == 0; }
+bool Connection::has_attached() const { return sqlite3_db_name(database_, 2) != nullptr; }  // after main and temp
 bool Connection::is_writing() const { return sqlite3_txn_state(database_, nullptr) == SQLITE_TXN_WRITE; }
 std::int64_t Connection::last_insert_rowid() const { return sqlite3_last_insert_rowid(database_); }
 void Connection::set_last_insert_rowid(std::int64_t rowid) { sqlite3_set_last_insert_rowid(database_, rowid); }

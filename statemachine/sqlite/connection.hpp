@@ -128,6 +128,8 @@ class Connection {
   void set_stop_flag(StopFlag flag) { stop_ = std::move(flag); }
 
   [[nodiscard]] bool in_transaction() const;
+  /// Sees more databases than the one that it was opened for.
+  [[nodiscard]] bool has_attached() const;
   /// Holds the write slot.
   [[nodiscard]] bool is_writing() const;
   [[nodiscard]] std::int64_t last_insert_rowid() const;

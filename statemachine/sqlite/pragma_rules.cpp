@@ -71,7 +71,7 @@ std::optional<std::string> judge_pragma(const Action& action, StatementTraits& t
 }
 
 std::optional<std::string> judge_attach(const Action& action, StatementTraits& traits) {
-  traits.changes_connection = traits.runs_alone = true;
+  traits.changes_connection = traits.runs_alone = traits.attaches = true;
   // VACUUM attaches a nameless database to work in; VACUUM INTO one with the name of a file.
   if (!action.is_outermost) {
     if (action.first.empty()) return std::nullopt;
@@ -107,7 +107,7 @@ std::optional<std::string> judge(const Action& action, StatementTraits& traits) 
   switch (action.code) {
     case SQLITE_PRAGMA: return judge_pragma(action, traits);
     case SQLITE_ATTACH: return judge_attach(action, traits);
-    case SQLITE_DETACH: traits.changes_connection = traits.runs_alone = true; return std::nullopt;
+    case SQLITE_DETACH: traits.changes_connection = traits.runs_alone = traits.attaches = true; return std::nullopt;
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT: traits.controls_transaction = true; return std::nullopt;
     case SQLITE_CREATE_TEMP_INDEX:

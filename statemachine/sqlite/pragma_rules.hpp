@@ -16,6 +16,8 @@ struct StatementTraits {
   /// ATTACH, DETACH, temporary objects, settings: outlives the statement. Some PRAGMAs take effect when they are
   /// prepared.
   bool changes_connection = false;
+  /// ATTACH or DETACH: it changes nothing else, and queries may do it, too.
+  bool attaches = false;
   bool runs_alone = false;  ///< does nothing, or fails, within a transaction
 };
 

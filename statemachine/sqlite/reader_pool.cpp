@@ -40,7 +40,7 @@ SqlResult<Reader> ReaderPool::take() {
 
 void ReaderPool::give_back(std::unique_ptr<Connection> connection) {
   roll_back(*connection);
-  if (connection->is_outdated()) return;
+  if (connection->is_outdated() || connection->has_attached()) return;
   connection->set_deadline(std::nullopt);
   connection->set_stop_flag(nullptr);
   const std::lock_guard lock(mutex_);
@@ -64,7 +64,7 @@ Response Reader::run(const Request& request) {
     return response;
   }
   RequestRunner runner(*connection_, query, pool_->options_.now);
-  runner.run_shared(response);
+  runner.run_alone(response, OpenEnd::kKeep);
   roll_back(*connection_);
   response.depends_on = connection_->vfs().newest_seen();
   return response;

@@ -1,6 +1,7 @@
 // Connections for reading what is applied on this replica, leader or not, and cursors that stream large results in
 // bounded memory. What a cursor reads is one version from its beginning to its end, however long that takes, unless the
-// store has to give the version up ("snapshot too old").
+// store has to give the version up ("snapshot too old"). A request may attach further databases, which it sees as of
+// the same version, until its end.
 //
 // Threads: the pool hands out connections on any thread (one mutex, never held while SQL runs); a Reader and its
 // cursors belong to one thread at a time, and go back to the pool when they are destroyed. The pool outlives its

@@ -58,7 +58,7 @@ SqlResult<void> bind_by_position(Statement& statement, std::span<const Value> va
 
 bool is_harmless_query(const Statement& statement) {
   const StatementTraits traits = statement.traits();
-  return statement.is_readonly() && !traits.controls_transaction && !traits.changes_connection;
+  return statement.is_readonly() && !traits.controls_transaction && (traits.attaches || !traits.changes_connection);
 }
 
 SqlResult<void> bind_all(Statement& statement, const Parameters& parameters) {

@@ -17,7 +17,7 @@ enum class Company : std::uint8_t {
   kShared,  ///< the statement runs in a transaction together with other requests
 };
 
-/// Changes neither a database nor the connection nor its transaction.
+/// Changes neither a database nor the connection nor its transaction, except that it may attach a database.
 [[nodiscard]] bool is_harmless_query(const Statement& statement);
 
 /// Binds all parameters of a statement that is the only one of its text.

@@ -358,10 +358,11 @@ TEST_F(BatchTest, ReturningYieldsRowsAndRunsToItsEnd) {
 }
 
 TEST_F(BatchTest, QueriesDoNotChangeAnything) {
-  Request request = execute({"INSERT INTO t(b) VALUES(1)", "SELECT 1", "ATTACH 'x' AS y", "BEGIN"});
+  Request request =
+      execute({"INSERT INTO t(b) VALUES(1)", "SELECT 1", "ATTACH 'x' AS y", "CREATE TABLE y.t(a)", "BEGIN"});
   request.kind = RequestKind::kQuery;
   const std::string refused = "error: attempt to change database via query operation";
-  EXPECT_EQ(run(request), refused + " | rows: 1 | " + refused + " | " + refused);
+  EXPECT_EQ(run(request), refused + " | rows: 1 | +0/0 | " + refused + " | " + refused);
 }
 
 TEST_F(BatchTest, AResultThatIsTooLargeUndoesItsStatement) {
