@@ -1,5 +1,7 @@
 #include "sim/network.hpp"
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -20,11 +22,16 @@ struct Inbox final : NetworkReceiver {
     times.push_back(world.now());
   }
   void disconnected(NodeId peer) override { broken.push_back(peer); }
+  void called(NodeId from, Payload request, std::function<void(Payload)> reply) override {
+    callers.push_back(from);
+    reply(std::move(request));
+  }
 
   World& world;
   std::vector<std::uint64_t> terms;  ///< the tests number their messages by term
   std::vector<WorldTime> times;
   std::vector<NodeId> broken;
+  std::vector<NodeId> callers;
 };
 
 struct NetworkTest : testing::Test {
@@ -64,6 +71,25 @@ TEST_F(NetworkTest, DeliversInOrderAfterTheDelay) {
     EXPECT_GE(two.times[at], sent[at] + 1ms);
     EXPECT_LE(two.times[at], sent[at] + 21ms);
   }
+}
+
+TEST_F(NetworkTest, CallsAndTheirAnswersTakeTheirTimeOrVanish) {
+  std::vector<WorldTime> answered;
+  const auto call = [&](NodeId from, NodeId to) {
+    network.call(from, to, Payload(), [&](const Payload&) { answered.push_back(world.now()); });
+  };
+  call(kOne, kTwo);
+  run_for(1s);
+  EXPECT_EQ(two.callers, std::vector{kOne});
+  EXPECT_EQ(answered, std::vector{WorldTime{} + 2ms});
+
+  network.lay(FaultId{1}, {kOne}, {kTwo}, LinkFault{.passage = LinkFault::Passage::kCut});
+  call(kOne, kTwo);  // the request does not arrive
+  call(kTwo, kOne);  // it does; its answer does not
+  run_for(1s);
+  EXPECT_EQ(two.callers.size(), 1u);
+  EXPECT_EQ(one.callers, std::vector{kTwo});
+  EXPECT_EQ(answered.size(), 1u);
 }
 
 TEST_F(NetworkTest, ACutIsOneWayAndTakesWhatIsOnItsWay) {
