@@ -187,6 +187,10 @@ TEST_F(ServiceTest, Readiness) {
     return answer.body;
   };
   EXPECT_EQ(unready({.has_leader = false}), "[+]node ok\n[+]leader does not exist");
+  EXPECT_EQ(
+      unready({.has_leader = false, .is_removed = true}),
+      "[+]node ok\n[+]leader does not exist: this node was removed from the cluster; stop it for good, or start it "
+      "again with -join");
   EXPECT_EQ(unready({.leader_error = "refused"}), "[+]node ok\n[+]leader not contactable: refused");
   EXPECT_EQ(unready({.is_store_ready = false}), "[+]node ok\n[+]leader ok\n[+]store not ready");
   EXPECT_EQ(unready({.sync_error = "timeout"}), "[+]node ok\n[+]leader ok\n[+]store ok\n[+]sync timeout");
