@@ -26,7 +26,7 @@ class BadInputTest : public ::testing::Test {
     ConnectionOptions options;
     options.vfs.unix_time_ms = [] { return std::int64_t{0}; };
     options.vfs.transaction_bytes_max = 4 << 20;
-    options.vfs.scratch_bytes_max = 4 << 20;
+    options.vfs.scratch_bytes_max = 16 << 20;
     options.now = [this] { return store_.now += std::chrono::microseconds(1); };
     return options;
   }

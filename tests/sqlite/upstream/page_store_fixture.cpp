@@ -6,11 +6,13 @@
 // stands for the database; it holds the database's name in the store. If it is gone, so is the database.
 //
 // One thread, one process, no replication.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
