@@ -1,5 +1,6 @@
 #include "statemachine/sqlite/machine.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -127,15 +128,11 @@ Result<void> SqliteMachine::apply_part(const Entry& entry, Origin origin) {
 }
 
 Result<void> SqliteMachine::apply_bundle(const Entry& entry, const std::vector<Payload>& bundle, Origin origin) {
-  Result<Versions> versions = versions_in(bundle);
-  if (!versions) return tl::unexpected(versions.error());
-  const bool has_versions = !versions->empty();
+  const std::size_t versions = count_versions(bundle);
   if (origin == Origin::kOwn) {
-    for (std::size_t i = 0; i < versions->size(); ++i) store_->commit({epoch_, versions_committed_++}, entry.id());
-  } else if (has_versions) {
-    std::size_t bytes = 0;
-    for (const Payload& part : bundle) bytes += part.size();
-    if (Result<void> applied = apply_foreign(entry.id(), std::move(*versions), bytes); !applied) return applied;
+    for (std::size_t i = 0; i < versions; ++i) store_->commit({epoch_, versions_committed_++}, entry.id());
+  } else if (Result<void> applied = apply_foreign(entry.id(), bundle); !applied) {
+    return applied;
   }
   for (const Payload& bytes : bundle) {
     const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
@@ -146,8 +143,18 @@ Result<void> SqliteMachine::apply_bundle(const Entry& entry, const std::vector<P
                        {record.fingerprint, entry.index, record.position, entry.time, std::move(response)});
     }
   }
-  if (!has_versions) store_->advance(entry.id());
+  if (versions == 0) store_->advance(entry.id());
   return {};
+}
+
+std::size_t SqliteMachine::count_versions(const std::vector<Payload>& bundle) {
+  std::size_t versions = 0;
+  for (const Payload& bytes : bundle) {
+    const Result<BundlePart> part = parse_bundle_part(bytes.bytes());
+    QUORATE_ASSERT(part.has_value());
+    versions += static_cast<std::size_t>(std::ranges::count_if(part->deltas, is_last_delta_part));
+  }
+  return versions;
 }
 
 Result<SqliteMachine::Versions> SqliteMachine::versions_in(const std::vector<Payload>& bundle) {
@@ -167,16 +174,17 @@ Result<SqliteMachine::Versions> SqliteMachine::versions_in(const std::vector<Pay
 }
 
 /// What takes long is done by a job, while the strand goes on with everything but applying.
-Result<void> SqliteMachine::apply_foreign(LogId last, Versions versions, std::size_t bytes) {
-  if (bytes <= options_.apply_inline_bytes_max) return apply_all(*store_, last, versions);
+Result<void> SqliteMachine::apply_foreign(LogId last, const std::vector<Payload>& bundle) {
+  std::size_t bytes = 0;
+  for (const Payload& part : bundle) bytes += part.size();
+  if (bytes <= options_.apply_inline_bytes_max) return apply_all(*store_, last, bundle);
   if (!background_) {
     background_ = Background{last, std::nullopt};
-    run<void>(
-        [store = store_.get(), last, versions = std::move(versions)] { return apply_all(*store, last, versions); },
-        [this](Result<void> result) {
-          background_->result = std::move(result);
-          if (applicable_) applicable_();
-        });
+    run<void>([store = store_.get(), last, bundle] { return apply_all(*store, last, bundle); },
+              [this](Result<void> result) {
+                background_->result = std::move(result);
+                if (applicable_) applicable_();
+              });
   }
   QUORATE_ASSERT(background_->entry == last);
   if (!background_->result) return fail(ErrorKind::kUnavailable, "a large transaction is being applied");
@@ -184,7 +192,10 @@ Result<void> SqliteMachine::apply_foreign(LogId last, Versions versions, std::si
 }
 
 /// All of it or nothing: what several versions change is looked at before the first of them is applied.
-Result<void> SqliteMachine::apply_all(PageStore& store, LogId last, const Versions& versions) {
+Result<void> SqliteMachine::apply_all(PageStore& store, LogId last, const std::vector<Payload>& bundle) {
+  const Result<Versions> in_bundle = versions_in(bundle);
+  if (!in_bundle) return tl::unexpected(in_bundle.error());
+  const Versions& versions = *in_bundle;
   const auto damage = [&store](const Error& error) {
     const bool is_damage = error.kind == ErrorKind::kCorrupt && !store.damaged_pages().empty();
     return fail(is_damage ? ErrorKind::kUnavailable : error.kind, error.message);

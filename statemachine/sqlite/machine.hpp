@@ -120,9 +120,10 @@ class SqliteMachine {
   Result<void> apply_bundle(const Entry& entry, const std::vector<Payload>& bundle, Origin origin);
   /// The parts of each version that a bundle makes, in their order.
   using Versions = std::vector<std::vector<Payload>>;
-  Result<void> apply_foreign(LogId last, Versions versions, std::size_t bytes);
+  Result<void> apply_foreign(LogId last, const std::vector<Payload>& bundle);
+  [[nodiscard]] static std::size_t count_versions(const std::vector<Payload>& bundle);
   static Result<Versions> versions_in(const std::vector<Payload>& bundle);
-  static Result<void> apply_all(PageStore& store, LogId last, const Versions& versions);
+  static Result<void> apply_all(PageStore& store, LogId last, const std::vector<Payload>& bundle);
   void settle_waiting();
 
   [[nodiscard]] std::vector<std::byte> save(const CheckpointContext& context) const;
