@@ -1,5 +1,6 @@
 #include "sim/checker/log_order.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 namespace quorate::checker {
@@ -34,6 +35,17 @@ std::optional<LogOrder> check_real_time(const History& history, const std::vecto
   return std::nullopt;
 }
 
+/// Behind all that had returned when it was invoked, before all that was invoked when it had returned.
+void find_places(const History& history, detail::LogSequence& sequence) {
+  const Operation& homeless = history[*sequence.homeless];
+  sequence.last_place = sequence.operations.size();
+  for (std::size_t at = 0; at < sequence.operations.size(); ++at) {
+    const Operation& placed = history[sequence.operations[at]];
+    if (placed.outcome == Outcome::kOk && *placed.returned < homeless.invoked) sequence.first_place = at + 1;
+    if (placed.invoked > *homeless.returned) sequence.last_place = std::min(sequence.last_place, at);
+  }
+}
+
 }  // namespace
 
 detail::LogSequence detail::sequence_of_log(const History& history, const ModelFacts& model) {
@@ -52,6 +64,8 @@ detail::LogSequence detail::sequence_of_log(const History& history, const ModelF
     if (is_observation && !(is_known && saw_something)) continue;
     if (operation.log_index) {
       log.push_back({*operation.log_index, is_observation, operation.invoked, number});
+    } else if (is_known && !sequence.homeless) {
+      sequence.homeless = number;
     } else if (is_known) {
       sequence.objection = silence(place_of(history, number) + " has no log index");
       return sequence;
@@ -71,6 +85,7 @@ detail::LogSequence detail::sequence_of_log(const History& history, const ModelF
   sequence.objection = check_real_time(history, log);
   sequence.operations.reserve(log.size());
   for (const Placed& placed : log) sequence.operations.push_back(placed.operation);
+  if (sequence.homeless) find_places(history, sequence);
   return sequence;
 }
 

@@ -46,10 +46,22 @@ TEST(LogOrder, ReadsAtOneIndexNeedNoOrderAmongThemselves) {
 }
 
 TEST(LogOrder, IsSilentWhereIndexesAreMissingOrShared) {
-  EXPECT_EQ(log_order(HistoryBuilder().at(1).put({1, 2}, "x", 1).put({1, 2}, "x", 1)).reason,
-            "operation 2 has no log index");
+  EXPECT_EQ(log_order(HistoryBuilder().at(1).put({1, 2}, "x", 1).put({1, 2}, "x", 1).put({1, 2}, "y", 1)).reason,
+            "operation 3 has no log index");
   EXPECT_EQ(log_order(HistoryBuilder().at(1).put({1, 2}, "x", 1).at(1).put({1, 2}, "x", 1)).reason,
             "operation 1 and operation 2 share log index 1, so that their order is not known");
+}
+
+TEST(LogOrder, FindsAPlaceForOneOperationWithoutAnIndex) {
+  const auto with_put_at = [](int invoked, int returned) {
+    HistoryBuilder builder;
+    builder.at(1).put({1, 2}, "x", 1).at(2).get({3, 4}, "x", 1).at(3).get({5, 6}, "x", 7).at(4).put({7, 8}, "x", 2);
+    return log_order(builder.put({invoked, returned}, "x", 7));
+  };
+  EXPECT_EQ(with_put_at(1, 9).answer, Answer::kConfirms);
+  EXPECT_EQ(with_put_at(4, 6).answer, Answer::kConfirms);
+  EXPECT_EQ(with_put_at(1, 2).answer, Answer::kSilent);  // not before it was seen for the first time
+  EXPECT_EQ(with_put_at(7, 9).answer, Answer::kSilent);
 }
 
 TEST(LogOrder, IsSilentWhereAnUnplacedOperationMayBeTheReason) {
