@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -53,9 +55,10 @@ class Node {
   PageStore* operator->() { return store_.get(); }
   storage::AnyFileSystem files() { return storage::AnyFileSystem(files_); }
 
+  void begin_epoch() { store_->begin_epoch(Epoch{++epoch_}); }
   /// The first `count` pages with content.
   void fill(std::uint64_t count) {
-    store_->begin_epoch(Epoch{++epoch_});
+    begin_epoch();
     for (std::uint64_t from = 1; from <= count; from += kPagesPerTransaction) {
       std::set<std::uint64_t> pages;
       for (std::uint64_t page = from; page <= std::min(count, from + kPagesPerTransaction - 1); ++page) {
@@ -129,6 +132,49 @@ void OpenOneGigabyte(benchmark::State& state) {
   for (auto _ : state) node.open();
 }
 BENCHMARK(OpenOneGigabyte)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// --- Serving what is larger than memory ---
+
+/// QUORATE_BENCH_GIGABYTES: 1 by default, for the sake of the disk.
+std::uint64_t gigabytes() {
+  const char* const wanted = std::getenv("QUORATE_BENCH_GIGABYTES");
+  return wanted == nullptr ? 1 : std::stoull(wanted);
+}
+
+double resident_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+/// Opens a large database, then reads and changes pages of it all over the place.
+void ServeLargeDatabase(benchmark::State& state) {
+  const std::uint64_t pages = gigabytes() * kGigabytePages;
+  Node node;
+  node.fill(pages);
+  node.open();
+  const auto opened_mib = resident_mib();
+  Random random(4);
+  std::vector<std::byte> bytes(kPageBytes);
+  const DatabaseRecord record = node->databases(node->pin(PinKind::kApplied)).front();
+  double most_mib = opened_mib;
+  node.begin_epoch();
+  for (auto _ : state) {
+    for (int i = 0; i < 1000; ++i) {
+      const Pin pin = node->pin(PinKind::kApplied);
+      checked(node->read(pin, record.id, PageNumber{1 + random.below(pages)}, 0, bytes));
+    }
+    node.change(node.draw(100, pages), pages);
+    if (node->fold_wanted()) node.fold();
+    most_mib = std::max(most_mib, resident_mib());
+  }
+  state.counters["gigabytes"] = static_cast<double>(gigabytes());
+  state.counters["opened_mib"] = opened_mib;
+  state.counters["most_mib"] = most_mib;
+}
+BENCHMARK(ServeLargeDatabase)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(500);
 
 // --- Applying, against copying and hashing as many pages ---
 
