@@ -50,6 +50,25 @@ std::string free_address() {
   return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
+/// What a node answers over HTTP, which it serves as any other; empty if it does not.
+std::string get(const std::string& http_address, const std::string& path) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(http_address.substr(http_address.find(':') + 1))));
+  const int connection = socket(AF_INET, SOCK_STREAM, 0);
+  std::string answer;
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
+  if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
+      send(connection, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+    char piece[4096];
+    for (ssize_t size = 0; (size = recv(connection, piece, sizeof(piece), 0)) > 0;)
+      answer.append(piece, static_cast<std::size_t>(size));
+  }
+  close(connection);
+  return answer;
+}
+
 class EmbeddedNodeTest : public testing::Test {
  protected:
   NodeConfig config_of(const std::string& name) const {
@@ -58,6 +77,7 @@ class EmbeddedNodeTest : public testing::Test {
     config.data_directory = directory.below(name);
     config.http_address = free_address();
     config.raft_address = free_address();
+    config.election_timeout = 1s;  // the machine may be short of time
     config.log_level = LogLevel::kWarn;
     return config;
   }
@@ -113,6 +133,15 @@ TEST_F(EmbeddedNodeTest, AnyMemberTakesRequestsAndTheyOutliveTheLeader) {
     nodes.push_back(start(config));
   }
   for (const auto& node : nodes) ASSERT_NE(node, nullptr);
+  // A newcomer votes as soon as it has caught up; before, the first one must not go.
+  const auto all_vote = [&] {
+    const std::string answer = get(first.http_address, "/nodes");
+    return answer.find("\"b\"") != std::string::npos && answer.find("\"c\"") != std::string::npos;
+  };
+  for (const auto deadline = std::chrono::steady_clock::now() + 60s; !all_vote();) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
   EXPECT_EQ(nodes[1]->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, thread INTEGER)").error(), "");
 
   // From several threads, while the leader goes.
