@@ -146,7 +146,8 @@ class Packages(unittest.TestCase):
 
     def test_the_tarball(self):
         names = self.must("tar", "-tzf", self.one("quorate-*.tar.gz"))
-        for name in ("usr/bin/quorate", "usr/lib/systemd/system/quorate.service", "usr/share/doc/quorate/quorate.default"):
+        for name in ("usr/bin/quorate", "usr/lib/systemd/system/quorate.service",
+                     "usr/share/doc/quorate/quorate.default"):
             self.assertIn(name, names)
 
 
