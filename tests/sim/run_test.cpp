@@ -99,8 +99,8 @@ TEST(Run, TracesAreTheSameInEveryBuild) {
     return run(draw_plan(seed, subject(name), {.duration = 3s}), subject(name)).trace_hash;
   };
   EXPECT_EQ(hash("register", 11), 6450449611222915550u);
-  EXPECT_EQ(hash("kv", 12), 7057665526866461996u);
-  EXPECT_EQ(hash("list_append", 13), 4516711599515256915u);
+  EXPECT_EQ(hash("kv", 12), 11214197703236137072u);
+  EXPECT_EQ(hash("list_append", 13), 1061549497008464251u);
 }
 
 TEST(Run, WritingATraceOrATimelineChangesNothing) {
