@@ -363,6 +363,14 @@ ExitCode run_seeds(const SimCommand& command, const Job& job, std::ostream& out,
   return report ? code : complain(err, report.error());
 }
 
+std::string names_of_all_faults() {
+  std::string names;
+  for (std::size_t kind = 0; kind < sim::kFaultKinds; ++kind) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", sim::name_of_fault(kind));
+  }
+  return names;
+}
+
 }  // namespace
 
 void describe_sim_options(CLI::App& app, SimCommand& command) {
@@ -387,9 +395,8 @@ void describe_sim_options(CLI::App& app, SimCommand& command) {
       ->type_name("N");
   app.add_option("--seeds", command.seeds, "One seed, or a range")->type_name("A..B")->capture_default_str();
   app.add_option("--faults", command.faults,
-                 "all, none, or kinds separated by commas; -kind takes one away: all,-disk-rot. Kinds: links, crash, "
-                 "pause, wipe, clock-drift, clock-jump, disk-stall, disk-slow, disk-trouble, disk-full, disk-rot, "
-                 "reshape, transfer, checkpoint")
+                 "all, none, or kinds separated by commas; -kind takes one away: all,-disk-rot. Kinds: " +
+                     names_of_all_faults())
       ->type_name("KINDS")
       ->capture_default_str();
   CLI::AsNumberWithUnit seconds(std::map<std::string, double>{{"s", 1}, {"ms", 0.001}, {"m", 60}});
