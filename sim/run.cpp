@@ -113,12 +113,12 @@ class Run {
     cluster_.network().lift_all();
     for (const NodeId node : cluster_.roster().all()) faults_.revive(node);
     if (options_.budget == Budget::kBeyond) return;
-    const NodeSet core = choose_core();
-    const NodeSet dead = cluster_.roster().all() - core;
+    core_ = choose_core();
+    const NodeSet dead = cluster_.roster().all() - core_;
     for (const NodeId node : dead) cluster_.end(node, Ending::kDropAll);
     // Nothing more is heard of them, not even what they had sent.
     cluster_.network().lay(kDeath, dead, cluster_.roster().all(), {.passage = LinkFault::Passage::kCut});
-    trace_.note("healed", fmt::format("{} nodes go on", core.size()));
+    trace_.note("healed", fmt::format("{} nodes go on", core_.size()));
   }
 
   /// Some of the nodes, but enough of them: of every configuration that anybody believes in, a quorum, and of every
@@ -196,6 +196,7 @@ class Run {
         return false;
       }
       turn_off_removed();
+      restart_stopped();
       if (!run_until(world_.now() + kLookEvery)) return false;
     }
     return true;
@@ -211,6 +212,16 @@ class Run {
     if (leading.configuration_index() > leading.commit()) return;
     for (const NodeId node : cluster_.running()) {
       if (!leading.configuration().contains(node)) cluster_.end(node, Ending::kKill);
+    }
+  }
+
+  /// A write that was under way when the faults ended may still fail, and its node with it. Who stops twice has no such
+  /// excuse.
+  void restart_stopped() {
+    for (const NodeId node : core_ - restarted_) {
+      if (cluster_.host(node).state() != Host::State::kStopped) continue;
+      restarted_.insert(node);
+      faults_.revive(node);
     }
   }
 
@@ -337,6 +348,8 @@ class Run {
   Operator operator_;
   Clients clients_;
   FaultRunner faults_;
+  NodeSet core_;       ///< who goes on when the faults have ended
+  NodeSet restarted_;  ///< of those, since then
   std::optional<RunReport::Result> found_;
   Violation violation_;
 };

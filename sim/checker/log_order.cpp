@@ -67,7 +67,7 @@ detail::LogSequence detail::sequence_of_log(const History& history, const ModelF
     } else if (is_known && !sequence.homeless) {
       sequence.homeless = number;
     } else if (is_known) {
-      sequence.objection = silence(place_of(history, number) + " has no log index");
+      sequence.objection = silence(place_of(history, *sequence.homeless) + " has no log index");
       return sequence;
     } else if (!sequence.unplaced) {
       sequence.unplaced = number;

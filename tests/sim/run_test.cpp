@@ -83,6 +83,12 @@ TEST_P(EveryApplication, APlanSurvivesBeingWrittenDown) {
   }
 }
 
+/// A node that stops itself then is started again, as anybody would.
+TEST(Run, AWriteThatIsUnderWayWhenTheFaultsEndMayStillFail) {
+  const RunReport report = run(draw_plan(1952, subject("register"), {}), subject("register"));
+  EXPECT_TRUE(report.passed()) << report.violation.text;
+}
+
 TEST(Run, TraceHashesOfDifferentSeedsDiffer) {
   NemesisOptions options;
   options.duration = 1s;
