@@ -47,7 +47,7 @@ TEST(LogOrder, ReadsAtOneIndexNeedNoOrderAmongThemselves) {
 
 TEST(LogOrder, IsSilentWhereIndexesAreMissingOrShared) {
   EXPECT_EQ(log_order(HistoryBuilder().at(1).put({1, 2}, "x", 1).put({1, 2}, "x", 1).put({1, 2}, "y", 1)).reason,
-            "operation 3 has no log index");
+            "operation 2 has no log index");
   EXPECT_EQ(log_order(HistoryBuilder().at(1).put({1, 2}, "x", 1).at(1).put({1, 2}, "x", 1)).reason,
             "operation 1 and operation 2 share log index 1, so that their order is not known");
 }
