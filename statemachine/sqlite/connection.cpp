@@ -234,7 +234,22 @@ SqlError Connection::error_of(int code) {
   return error;
 }
 
+/// A connection that last saw an empty database takes it for empty in its next transaction, whoever filled it
+/// meanwhile: ROLLBACK TO the outermost savepoint then empties it (SQLite 3.40 with a rollback journal). So it looks
+/// before.
+void Connection::look_whether_still_empty() {
+  if (has_seen_content_ || in_transaction() || options_.vfs.role != ConnectionRole::kWriter) return;
+  const auto seen = [](void* flag, int, char**, char**) {
+    *static_cast<bool*>(flag) = true;
+    return 0;
+  };
+  // What fails here fails again in the statement that is to be prepared, and is told there.
+  static_cast<void>(
+      sqlite3_exec(database_, "SELECT 1 FROM main.sqlite_schema LIMIT 1", seen, &has_seen_content_, nullptr));
+}
+
 SqlResult<Connection::Prepared> Connection::prepare(std::string_view sql) {
+  look_whether_still_empty();
   if (StatementCache::Loan cached = cache_.take(sql); !cached.empty()) {
     const std::string_view rest = sql.substr(cached.front().length);
     return Prepared{Statement(*this, std::move(cached)), rest};

@@ -147,6 +147,7 @@ class Connection {
   Connection(PageStore& store, ConnectionOptions options);
   SqlResult<void> open_database();
   SqlResult<void> load_extensions();
+  void look_whether_still_empty();
   [[nodiscard]] SqlError error_of(int code);
   static int authorize(void* self, int code, const char* first, const char* second, const char* database,
                        const char* trigger);
@@ -159,6 +160,7 @@ class Connection {
   std::optional<Instant> deadline_;
   StopFlag stop_;
   bool is_timed_out_ = false;
+  bool has_seen_content_ = false;
   StatementTraits* preparing_ = nullptr;  ///< of the statement that is being prepared
   std::optional<std::string> refusal_;
 };

@@ -47,6 +47,9 @@ class Comparison {
       query(*ours_[0], create);
     }
     replicate(*ours_[0]);
+    // A connection that last saw nothing treats its next statements otherwise; ours look again by themselves.
+    for (const auto& connection : stock_) connection->query("SELECT 1 FROM sqlite_schema");
+    for (const auto& connection : ours_) query(*connection, "SELECT 1 FROM sqlite_schema");
   }
 
   void step() {

@@ -29,6 +29,15 @@ TEST_F(VfsTest, StoresAndReadsBack) {
   EXPECT_EQ(query(*connection, "PRAGMA journal_mode"), "'truncate'");
 }
 
+TEST_F(VfsTest, ASavepointOfAConnectionThatSawAnEmptyDatabaseDoesNotEmptyIt) {
+  const auto early = writer();
+  EXPECT_EQ(store_.execute(*writer(), "CREATE TABLE t(a INTEGER PRIMARY KEY, b UNIQUE); INSERT INTO t VALUES(1, 1)"),
+            "");
+  EXPECT_EQ(query(*early, "SAVEPOINT s; CREATE TABLE IF NOT EXISTS t(a); INSERT INTO t VALUES(2, 2); ROLLBACK TO s"),
+            "");
+  EXPECT_EQ(query(*early, "SELECT * FROM t; COMMIT"), "1,1");
+}
+
 TEST_F(VfsTest, OneTransactionIsOneVersion) {
   const auto connection = writer();
   store_.execute(*connection, "CREATE TABLE t(a)");
