@@ -94,8 +94,8 @@ struct StagedSnapshot {
 };
 
 /// What is replicated. Its state is a function of the entries applied; every entry is given to it, in order, once per
-/// process life, starting behind recovered(). Other errors of apply, and those of
-/// checkpoint and install, stop the node.
+/// process life, starting behind recovered(). An error of apply (but for kUnavailable), checkpoint or install stops the
+/// node.
 template <class M>
 concept StateMachine = requires(M machine, const M constant, const Entry& entry, Epoch epoch, std::uint64_t number,
                                 LogId id, NodeId to, Index base, const SnapshotId& snapshot, Payload bytes,

@@ -25,12 +25,14 @@ bool Core::may_campaign() const {
     return self != nullptr && self->kind == MemberKind::kVoter && self->priority > 0 &&
            self->incarnation == incarnation_;
   };
-  const auto eligible_in = [&](const Configuration& one) { return eligible(one.members) || eligible(one.outgoing); };
-  // Whoever appended its own removal may be the only one that has it: until it is committed, nobody else might be able
-  // to win, so it still campaigns, by the new configuration and without counting itself (thesis 4.2.2).
-  const bool may_be_needed = configuration_index() > commit_ && eligible_in(configuration_at(commit_));
-  return (eligible_in(configuration()) || may_be_needed) && damaged_.empty() && may_vote_ && !installing_ &&
-         !disk_hangs();
+  // Whoever appended its own removal, or the abort of a change that let it vote, may be the only one that has it. Until
+  // that is committed nobody else might be able to win; so it still campaigns, by the newest configuration and without
+  // counting itself (thesis 4.2.2), if any that others may go by lets it.
+  const auto in_force = std::ranges::upper_bound(configurations_, commit_, {}, &PlacedConfiguration::index);
+  const bool may_lead = std::any_of(std::prev(in_force), configurations_.end(), [&](const auto& placed) {
+    return eligible(placed.configuration.members) || eligible(placed.configuration.outgoing);
+  });
+  return may_lead && damaged_.empty() && may_vote_ && !installing_ && !disk_hangs();
 }
 
 /// Whether this node has reason to believe in its leader, so that it stands by it (thesis 4.2.3).
