@@ -1,6 +1,7 @@
 #include "statemachine/sqlite/fold.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>

@@ -43,6 +43,9 @@ void PageKeeper::step(Instant now) {
 void PageKeeper::looked(Instant now, Looked looked) {
   state_ = State::kIdle;
   report_.scrub = looked.report;
+  if (!looked.outcome && !is_unreadable_)
+    tell_("the base files cannot be looked at: " + looked.outcome.error().message);
+  is_unreadable_ = !looked.outcome;
   std::set<PageStore::PageName> damage;
   for (const PageRequest& request : looked.wanted) {
     damage.insert(request.name);

@@ -12,11 +12,13 @@
 // are under way, unless they are dropped.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "consensus/payload.hpp"
@@ -87,6 +89,7 @@ class PageKeeper {
   std::optional<PageRequest> wanted_;
   std::vector<NodeId> to_ask_;      ///< for the wanted page
   bool is_gone_everywhere_ = true;  ///< as far as they have been asked
+  bool is_unreadable_ = false;      ///< the last look at the files failed, and that was told
   Instant asked_;
   std::uint64_t question_ = 0;
   std::size_t turn_ = 0;  ///< which of the damaged pages, and which member, is the first

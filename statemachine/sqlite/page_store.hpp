@@ -27,7 +27,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -40,6 +39,7 @@
 #include "consensus/storage/any_file_system.hpp"
 #include "consensus/types.hpp"
 #include "statemachine/sqlite/base_file.hpp"
+#include "statemachine/sqlite/brief_mutex.hpp"
 #include "statemachine/sqlite/delta.hpp"
 #include "statemachine/sqlite/overlay.hpp"
 #include "statemachine/sqlite/page.hpp"
@@ -302,6 +302,9 @@ class PageStore {
   void begin_database_locked(const DatabaseDraft& draft, VersionRecord& version);
   void install_locked(DatabaseDraft& draft, Index modified, VersionRecord& version, std::size_t from, std::size_t to);
   void uninstall(const VersionRecord& version);
+  /// The last step of a seal: the version is what writers see from now on. False, with nothing done, if leadership was
+  /// lost since `base` was pinned.
+  bool become_head(const Pin& base, VersionRecord& version);
   void publish_applied_locked(VersionId version, LogId last);
   /// Drops the versions of these pages, and the page counts, that nobody needs any more.
   void prune(const std::vector<Touched>& touched);
@@ -322,7 +325,7 @@ class PageStore {
   std::shared_ptr<SpillFile> spill_;
   PageCodec apply_codec_;
 
-  mutable std::mutex mutex_;
+  mutable BriefMutex mutex_;
   Databases databases_;
   Positions positions_;  ///< pinned versions, and the applied one
   VersionId next_version_{2};

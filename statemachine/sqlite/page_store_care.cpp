@@ -1,5 +1,6 @@
 // Looking after the base files: finding damage, supplying pages to other replicas and taking theirs.
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 // How the chain of versions grows and shrinks: sealing, committing, dropping, applying. A version is drafted outside
 // the mutex, put into the overlays page by page, and published by its last step alone.
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -302,17 +303,22 @@ Result<SealedVersion> PageStore::seal(const Pin& base, std::vector<DatabaseWrite
                                                   sealed.parts.size(), kDeltaPartsMax));
   }
 
-  const tl::unexpected<Error> lost =
-      fail(ErrorKind::kUnavailable, "leadership was lost before the transaction was sealed; it had no effect");
-  if (!install(base, draft, Index{}, version)) return uninstall(version), lost;
-  std::unique_lock lock(mutex_);
-  if (!check_locked(base)) return lock.unlock(), uninstall(version), lost;
+  if (!install(base, draft, Index{}, version) || !become_head(base, version)) {
+    uninstall(version);
+    return fail(ErrorKind::kUnavailable, "leadership was lost before the transaction was sealed; it had no effect");
+  }
+  return sealed;
+}
+
+bool PageStore::become_head(const Pin& base, VersionRecord& version) {
+  const std::lock_guard lock(mutex_);
+  if (!check_locked(base)) return false;
   head_ = version.version;
   head_digest_ = version.digest;
   ++next_sequence_;
   writer_ = {};
   speculative_.push_back(std::move(version));
-  return sealed;
+  return true;
 }
 
 void PageStore::commit(Speculation name, LogId last) {

@@ -1,5 +1,6 @@
 // Keeps the page store's memory within its limits: images beyond them move to the spill file, and when its quota is
 // used up, readers of old versions lose them.
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>

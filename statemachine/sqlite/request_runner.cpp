@@ -29,10 +29,19 @@ void roll_back(Connection& connection) {
   QUORATE_ASSERT(!connection.in_transaction());
 }
 
-void RequestRunner::run_statements(Response& response, Company company) {
+void RequestRunner::limit_connection() {
   if (request_.time_max) latest_ = std::min(latest_, now_() + *request_.time_max);
   if (latest_ != Instant::max()) connection_.set_deadline(latest_);
   connection_.set_stop_flag(request_.stop);
+}
+
+void RequestRunner::release_connection() {
+  connection_.set_deadline(std::nullopt);
+  connection_.set_stop_flag(nullptr);
+}
+
+void RequestRunner::run_statements(Response& response, Company company) {
+  limit_connection();
   const bool is_transaction = request_.atomicity == Atomicity::kTransaction;
   const bool was_in_transaction = connection_.in_transaction();
   StatementRunner runner(connection_, request_.kind, company, request_.result_bytes_max);
@@ -56,19 +65,15 @@ void RequestRunner::run_statements(Response& response, Company company) {
   }
   needs_to_be_alone_ = runner.needs_to_be_alone();
   has_changed_connection_ = runner.has_changed_connection();
-  connection_.set_deadline(std::nullopt);
-  connection_.set_stop_flag(nullptr);
+  release_connection();
 }
 
 /// A connection under which so much has changed is not used again.
 void RequestRunner::run_action(Response& response) {
-  if (request_.time_max) latest_ = std::min(latest_, now_() + *request_.time_max);
-  if (latest_ != Instant::max()) connection_.set_deadline(latest_);
-  connection_.set_stop_flag(request_.stop);
+  limit_connection();
   if (SqlResult<void> done = request_.action(connection_); !done) response.error = std::move(done.error());
   has_changed_connection_ = true;
-  connection_.set_deadline(std::nullopt);
-  connection_.set_stop_flag(nullptr);
+  release_connection();
 }
 
 void RequestRunner::run_shared(Response& response) { run_statements(response, Company::kShared); }

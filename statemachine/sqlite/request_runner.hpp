@@ -36,6 +36,8 @@ class RequestRunner {
   [[nodiscard]] bool has_changed_connection() const { return has_changed_connection_; }
 
  private:
+  void limit_connection();
+  void release_connection();
   void run_statements(Response& response, Company company);
   void run_action(Response& response);
   void run_as_transaction(Response& response);
