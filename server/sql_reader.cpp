@@ -1,6 +1,7 @@
 #include "server/sql_reader.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -174,16 +175,32 @@ SqlReader::~SqlReader() { stop(); }
 void SqlReader::run(sqlite::Request request, Instant deadline, std::shared_ptr<ResultSink> sink, SqlDone done) {
   {
     const std::lock_guard lock(mutex_);
-    if (jobs_.size() >= kReadsQueuedMax) {
+    if (jobs_.size() + arrived_.size() >= kReadsQueuedMax) {
       SqlEnd overloaded{.kind = SqlEnd::Kind::kRefused, .error = "too many reads wait; try again later"};
       return post_([done = std::move(done), overloaded = std::move(overloaded)] { done(overloaded); });
     }
   }
   auto read = std::make_shared<Read>(*this, std::move(request), deadline, std::move(sink), std::move(done));
-  enqueue([read] { read->begin(); });
+  if (arrived_.empty()) {
+    post_([this, life = std::weak_ptr(alive_)] {
+      if (!life.expired()) hand_over();
+    });
+  }
+  arrived_.emplace_back([read] { read->begin(); });
 }
 
-void SqlReader::enqueue(std::function<void()> job) {
+void SqlReader::hand_over() {
+  std::size_t to_wake = arrived_.size();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_stopping_) std::ranges::move(arrived_, std::back_inserter(jobs_));
+    to_wake = std::min(to_wake, idle_);
+  }
+  arrived_.clear();
+  for (; to_wake > 0; --to_wake) wake_.notify_one();
+}
+
+void SqlReader::enqueue(Job job) {
   {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
@@ -205,9 +222,11 @@ std::shared_ptr<SqlReader::Read> SqlReader::take_back(Read* paused) {
 void SqlReader::work() {
   std::unique_lock lock(mutex_);
   while (true) {
+    ++idle_;
     wake_.wait(lock, [this] { return is_stopping_ || !jobs_.empty(); });
+    --idle_;
     if (is_stopping_) return;
-    const std::function<void()> job = std::move(jobs_.front());
+    const Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
     job();

@@ -2,6 +2,8 @@
 // in a ResultSink. A single statement is streamed at the pace of whoever takes the rows, holding neither a thread nor
 // more than a piece of the result while it waits; several statements see one state together and are collected before.
 //
+// Reads that arrive in one turn of the loop wake the threads together, because waking costs more than a point read.
+//
 // Threads: run() on the loop; `done` is posted to the loop; the sink is called on the reader threads, one call at a
 // time. stop() ends the threads; what is open then is dropped.
 #pragma once
@@ -51,7 +53,10 @@ class SqlReader {
  private:
   class Read;
 
-  void enqueue(std::function<void()> job);
+  using Job = std::function<void()>;
+
+  void hand_over();
+  void enqueue(Job job);
   void keep(const std::shared_ptr<Read>& paused);
   std::shared_ptr<Read> take_back(Read* paused);
   void work();
@@ -59,9 +64,12 @@ class SqlReader {
   sqlite::ReaderPool pool_;
   const std::function<Instant()> now_;
   const Post post_;
+  const std::shared_ptr<const char> alive_ = std::make_shared<const char>();
+  std::vector<Job> arrived_;  ///< in this turn of the loop; the loop's own
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
+  std::deque<Job> jobs_;
+  std::size_t idle_ = 0;  ///< threads that wait for jobs
   std::map<Read*, std::shared_ptr<Read>> paused_;
   bool is_stopping_ = false;
   std::vector<std::thread> threads_;
