@@ -338,6 +338,7 @@ class BulkService::Incoming final : public IncomingFile {
     }
     void remove() {
       file.reset();
+      // What cannot be removed now is removed at the next start.
       if (std::exchange(text, std::nullopt)) static_cast<void>(files.remove(directory + kTextFile));
     }
   };

@@ -18,7 +18,10 @@ class SlowStatements::Limit {
       second_begun_ = now;
       written_ = 0;
     }
-    if (written_ == kSlowLinesPerSecondMax) return ++left_out_, std::nullopt;
+    if (written_ == kSlowLinesPerSecondMax) {
+      ++left_out_;
+      return std::nullopt;
+    }
     ++written_;
     return std::exchange(left_out_, 0);
   }

@@ -64,8 +64,10 @@ void SqlRoute::ask_leader(const std::shared_ptr<Trip>& trip) {
 }
 
 void SqlRoute::try_again(const std::shared_ptr<Trip>& trip, SqlOutcome outcome) {
-  if (AsioRuntime::now() + kRetryPause < trip->deadline)
-    return alarms_.after(kRetryPause, [this, trip] { attempt(trip); }), void();
+  if (AsioRuntime::now() + kRetryPause < trip->deadline) {
+    alarms_.after(kRetryPause, [this, trip] { attempt(trip); });
+    return;
+  }
   outcome.end.kind = SqlEnd::Kind::kNotLeader;
   if (outcome.end.error.empty()) outcome.end.error = "no leader was found in time";
   trip->done(std::move(outcome));

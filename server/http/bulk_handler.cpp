@@ -89,8 +89,10 @@ RelayQuery relay_query_of(const Request& request) {
   if (!query) return relay;
   relay.token = query->find("upload").value_or("");
   if (const auto offset = query->find("offset")) {
+    const char* const end = offset->data() + offset->size();
     std::uint64_t value = 0;
-    std::from_chars(offset->data(), offset->data() + offset->size(), value);
+    const auto [rest, error] = std::from_chars(offset->data(), end, value);
+    if (error != std::errc() || rest != end) return {};  // no upload has an empty token
     relay.offset = value;
   }
   return relay;
@@ -184,6 +186,7 @@ class BulkHandler::LocalUpload final : public Upload {
  public:
   explicit LocalUpload(std::shared_ptr<IncomingFile> file) : file_(std::move(file)) {}
 
+  /// What fails is told when the file is loaded.
   void take(std::string piece, std::function<void()> ready) override {
     file_->append(std::move(piece), [ready = std::move(ready)](const Result<void>&) { ready(); });
   }
@@ -323,6 +326,7 @@ void BulkHandler::take_piece(const std::string& token, std::uint64_t offset, Exc
   upload->second.bytes += exchange.request.body.size();
   upload->second.last_heard = context_.now();
   const auto responder = std::make_shared<Responder>(std::move(exchange.responder));
+  // What fails is told when the file is loaded.
   upload->second.file->append(std::move(exchange.request.body),
                               [responder](const Result<void>&) { responder->send(Response()); });
 }

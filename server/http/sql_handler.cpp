@@ -188,8 +188,8 @@ void SqlHandler::run_queued(SqlRequest request, Exchange exchange) {
                   writer.begin();
                   writer.end({.error = results->error(), .elapsed = context_.now() - begun, .sequence_number = number});
                   Response response = json(Status::kOk, writer.take());
-        response.header("X-Rqlite-Served-By", served_by);
-        responder->send(std::move(response));
+                  response.header("X-Rqlite-Served-By", served_by);
+                  responder->send(std::move(response));
                 });
 }
 
