@@ -28,6 +28,12 @@ struct NodeView {
   bool is_reachable = true;
   Duration response_time{};
   std::string error;  ///< why it is not reachable
+
+  /// How far it is, at the moment of its answer; the state is empty if it does not say.
+  std::string state;
+  Term term;
+  Index commit;
+  Index applied;
 };
 
 enum class Members : std::uint8_t { kVoters, kAll };

@@ -39,6 +39,36 @@ std::vector<Member> all_members(const Configuration& configuration) {
   return members;
 }
 
+Standing standing_of(Role role) {
+  switch (role) {
+    case Role::kLeader: return Standing::kLeader;
+    case Role::kCandidate:
+    case Role::kPreCandidate: return Standing::kCandidate;
+    case Role::kFollower: break;
+  }
+  return Standing::kFollower;
+}
+
+std::string_view name_of(Standing standing) {
+  switch (standing) {
+    case Standing::kLeader: return "Leader";
+    case Standing::kCandidate: return "Candidate";
+    case Standing::kFollower: return "Follower";
+    case Standing::kUnknown: break;
+  }
+  return "";
+}
+
+/// Adds what the node says of itself.
+void add_description(NodeView& view, const NodeDescription& description) {
+  view.api_url = description.api_url;
+  view.version = description.version;
+  view.state = name_of(description.standing);
+  view.term = description.term;
+  view.commit = description.commit;
+  view.applied = description.applied;
+}
+
 bool awaits_promotion(const Member& member) {
   return member.kind == MemberKind::kLearner && member.priority != kReplicaPriority;
 }
@@ -57,6 +87,8 @@ NodeDescription MembershipService::describe_self() const {
   description.commit = core.commit();
   description.applied = core.applied();
   description.is_ready = replica_->has_replayed();
+  description.term = core.term();
+  description.standing = standing_of(core.role());
   return description;
 }
 
@@ -73,9 +105,7 @@ NodeView MembershipService::view_of(const Member& member) const {
                 .address = endpoint_in(member.address),
                 .is_voter = member.votes(),
                 .is_leader = member.id == replica_->core().leader()};
-  if (member.id != replica_->core().id()) return view;
-  view.api_url = self_.api_url;
-  view.version = self_.version;
+  if (member.id == replica_->core().id()) add_description(view, describe_self());
   return view;
 }
 
@@ -89,12 +119,10 @@ void MembershipService::ask(const Member& member, Duration timeout, std::functio
                     const auto answer = result.end == CallEnd::kAnswered ? decode_description(result.answer)
                                                                          : fail(ErrorKind::kUnavailable, result.error);
                     view.is_reachable = answer.has_value();
-                    if (answer) {
-                      view.api_url = answer->api_url;
-                      view.version = answer->version;
-                    } else {
+                    if (answer)
+                      add_description(view, *answer);
+                    else
                       view.error = answer.error().message;
-                    }
                     done(std::move(view));
                   });
 }

@@ -193,7 +193,8 @@ void NodeServer::called(PeerCall call) {
   const bool is_stranger = replica_ != nullptr && call.cluster == ClusterId{};
   if (!request || (is_stranger && is_for_members(request->kind))) return call.reply(CallVerdict::kRefused, {});
   switch (request->kind) {
-    case PeerRequestKind::kDescribe: return call.reply(CallVerdict::kServed, encode(cluster_->describe_self()));
+    case PeerRequestKind::kDescribe:
+      return call.reply(CallVerdict::kServed, encode(cluster_->describe_self(), request->body));
     case PeerRequestKind::kJoin: {
       const auto join = decode_join_request(request->body);
       if (!join) return call.reply(CallVerdict::kRefused, {});

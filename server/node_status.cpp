@@ -13,6 +13,7 @@
 
 #include "server/http/go_text.hpp"
 #include "server/member_address.hpp"
+#include "server/process_figures.hpp"
 #include "server/version.hpp"
 
 namespace quorate::server {
@@ -107,6 +108,25 @@ void write_peers(const StatusSources& sources, StatusTree& peers) {
   }
 }
 
+/// The size of the database that clients see, as of what is applied here.
+std::uint64_t database_bytes(sqlite::PageStore& store) {
+  const sqlite::Pin pin = store.pin(sqlite::PinKind::kApplied);
+  const auto database = store.find_database(pin, sqlite::ConnectionOptions{}.database);
+  return database ? std::uint64_t{database->page_size.bytes()} * database->page_count.value : 0;
+}
+
+void write_process_metrics(const StatusSources& sources, MetricsText& metrics) {
+  const ProcessFigures figures = process_figures();
+  const std::chrono::duration<double> started = sources.started.time_since_epoch();
+  metrics.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.")
+      .sample(figures.resident_bytes);
+  metrics.gauge("process_virtual_memory_bytes", "Address space of the process.").sample(figures.virtual_bytes);
+  metrics.gauge("process_open_fds", "Open file descriptors.").sample(figures.open_files);
+  metrics.gauge("process_threads", "Threads.").sample(figures.threads);
+  metrics.counter("process_cpu_seconds_total", "Processor time of the process.").sample(figures.processor_time.count());
+  metrics.gauge("process_start_time_seconds", "When the process began, since 1970.").sample(started.count());
+}
+
 void write_store(const StatusSources& sources, StatusTree& store) {
   store["addr"] = sources.config.raft_advertised;
   store["dir"] = sources.config.data_directory;
@@ -128,6 +148,7 @@ void write_store(const StatusSources& sources, StatusTree& store) {
     store["leader"]["node_id"] = name_in(leader->address);
     store["ready"] = sources.replica->has_replayed();
   }
+  store["sqlite3"]["db_size"] = database_bytes(sources.replica->store());
   store["cluster_id"] = fmt::format("{:016x}", sources.replica->identity().cluster.value);
   store["removed"] = sources.removal_watch != nullptr && sources.removal_watch->is_removed();
   store["feature_level"]["in_force"] = level_in_force(core.configuration()).value;
@@ -171,6 +192,7 @@ void write_status(const StatusSources& sources, StatusTree& status) {
 }
 
 void write_metrics(const StatusSources& sources, MetricsText& metrics) {
+  write_process_metrics(sources, metrics);
   if (sources.http_server != nullptr)
     metrics.gauge("quorate_http_connections", "Connections of clients.")
         .sample(std::uint64_t{sources.http_server->stats().connections_open});
@@ -211,6 +233,7 @@ void write_metrics(const StatusSources& sources, MetricsText& metrics) {
   metrics.counter("quorate_sql_batches_total", "Batches in which they were executed.").sample(stats.batches);
   metrics.counter("quorate_sql_entries_total", "Log entries proposed for them.").sample(stats.bundles);
   metrics.counter("quorate_sql_repeats_total", "Repeated requests answered without execution.").sample(stats.repeats);
+  metrics.gauge("quorate_database_bytes", "The size of the database.").sample(database_bytes(sources.replica->store()));
   metrics.gauge("quorate_pages_overlay_bytes", "Pages in memory that are newer than the base file.")
       .sample(sources.replica->store().overlay_bytes());
 }

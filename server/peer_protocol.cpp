@@ -11,6 +11,8 @@ namespace {
 
 /// Raised when the rest of an encoding changes.
 constexpr std::uint8_t kFormat = 1;
+/// Of descriptions, which are also asked for where no feature level is known: answered in the form of the question.
+constexpr std::uint8_t kDescriptionFormat = 2;
 constexpr std::uint8_t kFalse = 0;
 constexpr std::uint8_t kTrue = 1;
 
@@ -21,6 +23,14 @@ void fields(Archive& archive, NodeDescription& value) {
   archive(value.name, value.address, value.api_url, value.version, value.cluster.value, value.leader.value,
           value.leader_address, value.commit.value, value.applied.value, is_ready);
   value.is_ready = is_ready != kFalse;
+}
+/// What the second format has more.
+template <class Archive>
+void later_fields(Archive& archive, NodeDescription& value) {
+  auto standing = static_cast<std::uint8_t>(value.standing);
+  archive(value.term.value, standing);
+  value.standing =
+      standing <= static_cast<std::uint8_t>(Standing::kLeader) ? static_cast<Standing>(standing) : Standing::kUnknown;
 }
 template <class Archive>
 void fields(Archive& archive, JoinRequest& value) {
@@ -89,7 +99,11 @@ Payload forwarded_request(const Payload& request) { return marked(PeerRequestKin
 Payload page_request(const Payload& request) { return marked(PeerRequestKind::kPage, request); }
 Payload sql_request(const Payload& request) { return marked(PeerRequestKind::kSql, request); }
 
-Payload describe_request() { return Payload::copy_of(begin(PeerRequestKind::kDescribe)); }
+Payload describe_request() {
+  std::vector<std::byte> out = begin(PeerRequestKind::kDescribe);
+  out.push_back(static_cast<std::byte>(kDescriptionFormat));
+  return Payload::copy_of(out);
+}
 
 Payload encode(const JoinRequest& request) {
   std::vector<std::byte> out = begin(PeerRequestKind::kJoin);
@@ -103,9 +117,15 @@ Payload encode(const JoinAnswer& answer) {
   return Payload::copy_of(out);
 }
 
-Payload encode(const NodeDescription& description) {
+Payload encode(const NodeDescription& description, std::span<const std::byte> asked) {
   std::vector<std::byte> out;
-  write(out, description);
+  const bool knows_later_fields = !asked.empty() && asked.front() >= static_cast<std::byte>(kDescriptionFormat);
+  NodeDescription value = description;
+  std::uint8_t format = knows_later_fields ? kDescriptionFormat : kFormat;
+  wire::WireWriter writer(out);
+  writer(format);
+  fields(writer, value);
+  if (knows_later_fields) later_fields(writer, value);
   return Payload::copy_of(out);
 }
 
@@ -123,7 +143,18 @@ Payload encode(MembershipVerdict verdict) {
 
 Result<JoinRequest> decode_join_request(std::span<const std::byte> body) { return read<JoinRequest>(body); }
 Result<JoinAnswer> decode_join_answer(std::span<const std::byte> bytes) { return read<JoinAnswer>(bytes); }
-Result<NodeDescription> decode_description(std::span<const std::byte> bytes) { return read<NodeDescription>(bytes); }
+Result<NodeDescription> decode_description(std::span<const std::byte> bytes) {
+  NodeDescription value;
+  std::uint8_t format = 0;
+  wire::WireReader reader(bytes);
+  reader(format);
+  if (reader.ok() && format != kFormat && format != kDescriptionFormat)
+    return fail(ErrorKind::kUnsupported, "the peer runs another version");
+  fields(reader, value);
+  if (format == kDescriptionFormat) later_fields(reader, value);
+  if (auto complete = reader.finish(); !complete) return tl::unexpected(complete.error());
+  return value;
+}
 Result<MembershipQuestion> decode_membership_question(std::span<const std::byte> body) {
   return read<MembershipQuestion>(body);
 }

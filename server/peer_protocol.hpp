@@ -28,6 +28,14 @@ enum class PeerRequestKind : std::uint8_t {
   kPage = 6,
 };
 
+/// What a node takes itself for.
+enum class Standing : std::uint8_t {
+  kUnknown,  ///< its version does not say
+  kFollower,
+  kCandidate,
+  kLeader,
+};
+
 /// What a node says of itself.
 struct NodeDescription {
   std::string name;
@@ -40,6 +48,8 @@ struct NodeDescription {
   Index commit;
   Index applied;
   bool is_ready = false;  ///< it has applied what it had when it started, and serves
+  Term term;
+  Standing standing = Standing::kUnknown;
 
   friend bool operator==(const NodeDescription&, const NodeDescription&) = default;
 };
@@ -98,10 +108,12 @@ struct PeerRequest {
 [[nodiscard]] Payload sql_request(const Payload& request);
 /// For a page that is damaged here (statemachine/sqlite/scrub.hpp).
 [[nodiscard]] Payload page_request(const Payload& request);
+/// Asks for the newest form of a description; older versions answer in the first one, which lacks term and standing.
 [[nodiscard]] Payload describe_request();
 [[nodiscard]] Payload encode(const JoinRequest& request);
 [[nodiscard]] Payload encode(const JoinAnswer& answer);
-[[nodiscard]] Payload encode(const NodeDescription& description);
+/// In the form that the body of the request asks for.
+[[nodiscard]] Payload encode(const NodeDescription& description, std::span<const std::byte> asked);
 [[nodiscard]] Payload encode(const MembershipQuestion& question);
 [[nodiscard]] Payload encode(MembershipVerdict verdict);
 

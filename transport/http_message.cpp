@@ -33,6 +33,7 @@ std::string_view reason_phrase(Status status) {
     case Status::kNoContent: return "No Content";
     case Status::kMovedPermanently: return "Moved Permanently";
     case Status::kFound: return "Found";
+    case Status::kNotModified: return "Not Modified";
     case Status::kBadRequest: return "Bad Request";
     case Status::kUnauthorized: return "Unauthorized";
     case Status::kForbidden: return "Forbidden";

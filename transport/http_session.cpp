@@ -17,7 +17,7 @@ void append_number(std::string& out, std::size_t number, int base = 10) {
   out.append(digits, end.ptr);
 }
 
-bool may_have_body(Status status) { return status != Status::kNoContent; }
+bool may_have_body(Status status) { return status != Status::kNoContent && status != Status::kNotModified; }
 
 }  // namespace
 

@@ -27,7 +27,10 @@ JsonLayout layout_of(const Parameters& parameters) {
   return parameters.has(Flag::kPretty) ? JsonLayout::kPretty : JsonLayout::kCompact;
 }
 
-void write_node(JsonWriter& json, const NodeView& node) {
+/// Whether what rqlite's nodes do not say is told, too.
+enum class Detail : std::uint8_t { kUsual, kProgress };
+
+void write_node(JsonWriter& json, const NodeView& node, Detail detail) {
   json.begin_object().key("id").string(node.id);
   if (!node.api_url.empty()) json.key("api_addr").string(node.api_url);
   json.key("addr").string(node.address);
@@ -39,6 +42,11 @@ void write_node(JsonWriter& json, const NodeView& node) {
     json.key("time_s").string(format_duration(node.response_time));
   }
   if (!node.error.empty()) json.key("error").string(node.error);
+  if (detail == Detail::kProgress && !node.state.empty()) {
+    json.key("state").string(node.state).key("term").unsigned_integer(node.term.value);
+    json.key("commit_index").unsigned_integer(node.commit.value);
+    json.key("applied_index").unsigned_integer(node.applied.value);
+  }
   json.end_object();
 }
 
@@ -97,7 +105,7 @@ void ClusterHandler::nodes(Exchange exchange) {
                    if (is_list) json.key("nodes").begin_array();
                    for (const NodeView& node : nodes) {
                      if (!is_list) json.key(node.id);
-                     write_node(json, node);
+                     write_node(json, node, is_list ? Detail::kProgress : Detail::kUsual);
                    }
                    if (is_list) json.end_array();
                    json.end_object();
@@ -111,7 +119,7 @@ void ClusterHandler::show_leader(Exchange exchange) {
                        [responder, layout = layout_of(exchange.parameters)](const std::optional<NodeView>& leader) {
                          if (!leader) return responder->send(leader_not_found());
                          JsonWriter json(layout);
-                         write_node(json, *leader);
+                         write_node(json, *leader, Detail::kUsual);
                          responder->send(http::json(Status::kOk, std::move(json.buffer())));
                        });
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "server/http/console_handler.hpp"
 #include "server/http/forwarding.hpp"
 #include "server/http/parameters.hpp"
 #include "server/http/query_string.hpp"
@@ -66,6 +67,10 @@ std::span<const HttpService::Route> HttpService::routes() {
       {"/readyz", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.members_.readyz(std::move(e)); }},
       {"/status", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.show_status(std::move(e)); }},
       {"/metrics", Match::kExact, Method::kGet, [](auto& self, Exchange e) { self.show_metrics(std::move(e)); }},
+      {"/console", Match::kPrefix, Method::kGet, [](auto&, Exchange e) { serve_console(std::move(e)); }},
+      {"/console", Match::kPrefix, Method::kHead, [](auto&, Exchange e) { serve_console(std::move(e)); }},
+      {"/", Match::kExact, Method::kGet, [](auto&, Exchange e) { lead_to_console(std::move(e)); }},
+      {"/", Match::kExact, Method::kHead, [](auto&, Exchange e) { lead_to_console(std::move(e)); }},
   };
   return kRoutes;
 }

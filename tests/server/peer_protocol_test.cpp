@@ -28,7 +28,14 @@ const NodeDescription kDescription{.name = "n1",
                                    .leader_address = "host:4004",
                                    .commit = Index{11},
                                    .applied = Index{10},
-                                   .is_ready = true};
+                                   .is_ready = true,
+                                   .term = Term{3},
+                                   .standing = Standing::kLeader};
+
+Payload asked_now(const NodeDescription& description) {
+  const Payload question = describe_request();
+  return encode(description, parse_peer_request(question.bytes())->body);
+}
 
 TEST(PeerProtocol, SurvivesTheRoundTrip) {
   const Payload join = encode(kJoin);
@@ -37,7 +44,7 @@ TEST(PeerProtocol, SurvivesTheRoundTrip) {
   EXPECT_EQ(request->kind, PeerRequestKind::kJoin);
   EXPECT_EQ(*decode_join_request(request->body), kJoin);
   EXPECT_EQ(*decode_join_answer(encode(kAnswer).bytes()), kAnswer);
-  EXPECT_EQ(*decode_description(encode(kDescription).bytes()), kDescription);
+  EXPECT_EQ(*decode_description(asked_now(kDescription).bytes()), kDescription);
   const MembershipQuestion question{"n1", Incarnation{7}};
   const Payload asked = encode(question);
   ASSERT_TRUE(parse_peer_request(asked.bytes()));
@@ -45,6 +52,19 @@ TEST(PeerProtocol, SurvivesTheRoundTrip) {
   EXPECT_EQ(*decode_membership_question(parse_peer_request(asked.bytes())->body), question);
   for (const auto verdict : {MembershipVerdict::kNotLeader, MembershipVerdict::kMember, MembershipVerdict::kNoMember})
     EXPECT_EQ(*decode_membership_verdict(encode(verdict).bytes()), verdict);
+}
+
+TEST(PeerProtocol, DescribesItselfInTheFormOfTheQuestion) {
+  const Payload first_form = encode(kDescription, {});
+  EXPECT_EQ(first_form.bytes().front(), std::byte{1});
+  NodeDescription without = kDescription;
+  without.term = Term{};
+  without.standing = Standing::kUnknown;
+  EXPECT_EQ(*decode_description(first_form.bytes()), without) << "what a node of the first version answers";
+  EXPECT_EQ(asked_now(kDescription).size(), first_form.size() + 9);
+  std::vector<std::byte> later(first_form.bytes().begin(), first_form.bytes().end());
+  later.front() = std::byte{3};
+  EXPECT_EQ(decode_description(later).error().kind, ErrorKind::kUnsupported);
 }
 
 TEST(PeerProtocol, CarriesAClientsRequestAsItIs) {
@@ -68,7 +88,7 @@ TEST(PeerProtocol, AnythingElseIsRefused) {
     const std::vector<std::byte> bytes{std::byte{kind}};
     EXPECT_FALSE(parse_peer_request(bytes));
   }
-  for (const Payload& whole : {encode(kAnswer), encode(kDescription)}) {
+  for (const Payload& whole : {encode(kAnswer), encode(kDescription, {}), asked_now(kDescription)}) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
       EXPECT_FALSE(decode_join_answer(whole.bytes().first(size)));
       EXPECT_FALSE(decode_description(whole.bytes().first(size)));

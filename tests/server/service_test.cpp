@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 class ServiceTest : public test::ServiceFixture, public testing::Test {};
 
 TEST_F(ServiceTest, UnknownPathsAndWrongMethods) {
-  EXPECT_EQ(get("/").status, Status::kNotFound);
+  EXPECT_EQ(get("/nowhere").status, Status::kNotFound);
   EXPECT_EQ(get("/db").status, Status::kNotFound);
   EXPECT_EQ(get("/leader/x").status, Status::kNotFound) << "exact";
   EXPECT_EQ(get("/status/x").status, Status::kOk) << "by prefix";
@@ -97,6 +97,49 @@ TEST(MetricsTextTest, EscapesLabels) {
   EXPECT_EQ(metrics.text(), "# HELP c Help.\n# TYPE c counter\nc{a=\"back\\\\slash \\\"quoted\\\"\\n\",b=\"x\"} 1.5\n");
 }
 
+// --- the console ---
+
+TEST_F(ServiceTest, LeadsToTheConsole) {
+  EXPECT_EQ(get("/").status, Status::kFound);
+  EXPECT_TRUE(get("/").has_header("Location: /console/"));
+  EXPECT_EQ(get("/console").status, Status::kMovedPermanently);
+  EXPECT_TRUE(get("/console").has_header("Location: /console/"));
+  for (const char* path : {"/consolex", "/console/nothing.js", "/console/js/", "/console/../index.html", "/console//"})
+    EXPECT_EQ(get(path).status, Status::kNotFound) << path;
+  EXPECT_EQ(post("/console/", "").status, Status::kMethodNotAllowed);
+}
+
+TEST_F(ServiceTest, ServesTheConsole) {
+  const Answer page = get("/console/");
+  EXPECT_EQ(page.status, Status::kOk);
+  EXPECT_TRUE(page.has_header("Content-Type: text/html; charset=utf-8"));
+  EXPECT_TRUE(page.has_header("X-Content-Type-Options: nosniff"));
+  EXPECT_TRUE(page.has_header("Cache-Control: no-cache"));
+  EXPECT_NE(page.headers.find("Content-Security-Policy: default-src 'none'; script-src 'self';"), std::string::npos);
+  EXPECT_TRUE(page.body.starts_with("<!doctype html>")) << page.body.substr(0, 100);
+  EXPECT_EQ(get("/console/index.html").body, page.body);
+  EXPECT_TRUE(get("/console/console.css").has_header("Content-Type: text/css; charset=utf-8"));
+  EXPECT_TRUE(get("/console/js/main.js").has_header("Content-Type: text/javascript; charset=utf-8"));
+  EXPECT_TRUE(get("/console/icon.svg").has_header("Content-Type: image/svg+xml"));
+  EXPECT_EQ(ask({.method = Method::kHead, .target = "/console/"}).status, Status::kOk);
+}
+
+TEST_F(ServiceTest, SaysThatTheConsoleIsAsItWas) {
+  const std::string headers = get("/console/").headers;
+  const std::size_t begin = headers.find("ETag: ") + 6;
+  const std::string tag = headers.substr(begin, headers.find("\r\n", begin) - begin);
+  ASSERT_EQ(tag.size(), 18U) << headers;
+  const auto with_tag = [&](const std::string& known) {
+    return ask({.target = "/console/", .headers = {{"If-None-Match", known}}});
+  };
+  for (const std::string& known : {tag, "W/" + tag, "\"other\", " + tag, std::string("*")}) {
+    EXPECT_EQ(with_tag(known).status, Status::kNotModified) << known;
+    EXPECT_EQ(with_tag(known).body, "");
+    EXPECT_TRUE(with_tag(known).has_header("ETag: " + tag));
+  }
+  EXPECT_EQ(with_tag("\"other\"").status, Status::kOk);
+}
+
 // --- the cluster ---
 
 NodeView some_node() {
@@ -105,7 +148,11 @@ NodeView some_node() {
           .api_url = "http://127.0.0.1:26001",
           .version = "v10.2.7",
           .is_leader = true,
-          .response_time = 56743ns};
+          .response_time = 56743ns,
+          .state = "Leader",
+          .term = Term{3},
+          .commit = Index{9},
+          .applied = Index{8}};
 }
 
 TEST_F(ServiceTest, Nodes) {
@@ -117,7 +164,9 @@ TEST_F(ServiceTest, Nodes) {
       R"({"id":"q2","addr":"127.0.0.1:26004","voter":true,"reachable":false,"leader":false,"error":"refused"})";
   EXPECT_EQ(get("/nodes").body, "{\"q1\":" + first + ",\"q2\":" + second + "}");
   EXPECT_EQ(cluster.probed, server::Members::kVoters);
-  EXPECT_EQ(get("/nodes?ver=2&nonvoters").body, "{\"nodes\":[" + first + "," + second + "]}");
+  std::string told_more = first;
+  told_more.insert(first.size() - 1, R"(,"state":"Leader","term":3,"commit_index":9,"applied_index":8)");
+  EXPECT_EQ(get("/nodes?ver=2&nonvoters").body, "{\"nodes\":[" + told_more + "," + second + "]}");
   EXPECT_EQ(cluster.probed, server::Members::kAll);
 }
 
