@@ -17,7 +17,7 @@ DeltaPage parse_page(ByteReader& reader, PageNumber previous, std::uint64_t dist
   page.encoding = static_cast<PageEncoding>(encoding);
   page.hash_before = reader.fixed<std::uint32_t>();
   page.body = reader.string(section.page_size.bytes());
-  if (encoding > static_cast<std::uint8_t>(PageEncoding::kZstd)) reader.fail();
+  if (encoding > static_cast<std::uint8_t>(kLastPageEncoding)) reader.fail();
   if (page.page.value > section.page_count_after.value) reader.fail();
   return page;
 }
@@ -99,23 +99,25 @@ void DeltaWriter::begin_section(const DeltaSection& section) {
   open_section();
 }
 
-void DeltaWriter::add_page(PageNumber page, PageHash before, std::span<const std::byte> previous,
-                           std::span<const std::byte> current) {
+void DeltaWriter::add_pages(std::span<const ChangedPage> pages) {
   QUORATE_ASSERT(in_section_);
-  QUORATE_ASSERT(page > last_page_);
-  QUORATE_ASSERT(page.value <= section_.page_count_after.value);
-  QUORATE_ASSERT(current.size() == section_.page_size.bytes());
+  codec_.encode(pages, [this](const ChangedPage& page, const PageCodec::Encoded& encoded) { add_page(page, encoded); });
+}
+
+void DeltaWriter::add_page(const ChangedPage& page, const PageCodec::Encoded& encoded) {
+  QUORATE_ASSERT(page.page > last_page_);
+  QUORATE_ASSERT(page.page.value <= section_.page_count_after.value);
+  QUORATE_ASSERT(page.current.size() == section_.page_size.bytes());
   if (out_.size() >= part_bytes_) {
     close_part(PartKind::kMore, {});
     open_part();
     open_section();
   }
-  const PageCodec::Encoded encoded = codec_.encode(previous, current);
-  out_.varint(page.value - last_page_.value);
+  out_.varint(page.page.value - last_page_.value);
   out_.fixed(static_cast<std::uint8_t>(encoded.encoding));
-  out_.fixed(static_cast<std::uint32_t>(before.value));
+  out_.fixed(static_cast<std::uint32_t>(page.before.value));
   out_.string(encoded.body);
-  last_page_ = page;
+  last_page_ = page.page;
 }
 
 std::vector<Payload> DeltaWriter::finish(StateDigest after) {

@@ -47,15 +47,16 @@ class DeltaWriter {
 
   /// Databases in ascending order of their ids.
   void begin_section(const DeltaSection& section);
-  /// Pages in ascending order; both spans have the section's page size.
-  void add_page(PageNumber page, PageHash before, std::span<const std::byte> previous,
-                std::span<const std::byte> current);
+  /// Pages in ascending order, as many as there are or a good number at a time: those of one call may explain each
+  /// other. Their spans have the section's page size.
+  void add_pages(std::span<const ChangedPage> pages);
   /// The writer is as new afterwards.
   [[nodiscard]] std::vector<Payload> finish(StateDigest after);
 
  private:
   enum class PartKind : std::uint8_t { kMore = 0, kLast = 1 };
 
+  void add_page(const ChangedPage& page, const PageCodec::Encoded& encoded);
   void open_part();
   void open_section();
   void close_section();

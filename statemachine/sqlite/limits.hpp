@@ -20,6 +20,8 @@ inline constexpr std::size_t kDatabaseNameBytesMax = 64;
 inline constexpr std::size_t kDeltaPartBytes = std::size_t{1} << 20;
 /// Parts of one transaction: what a transaction of the largest size can come to.
 inline constexpr std::size_t kDeltaPartsMax = 4096;
+/// Changed pages of a transaction that are encoded together, and may explain each other.
+inline constexpr std::size_t kPagesEncodedTogether = 256;
 /// Changes of this size or less are used as they are; only above it is compression worth its time.
 inline constexpr std::size_t kChangesBytesCheap = 1024;
 /// Interactive sessions of one leader, each of which holds a connection.

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <zstd.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/btree_page.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -18,9 +21,12 @@ constexpr std::size_t kGapBytesMin = 4;
 constexpr std::size_t kMoveBytesMin = 8;
 /// How far cell pointers are looked for, in both directions: what a shift of one byte can say.
 constexpr std::ptrdiff_t kShiftMax = 126;
+/// With every cell that was inserted or deleted, pointers are this much further from where they were.
+constexpr std::array<std::ptrdiff_t, 4> kShiftSteps{-2, 2, -4, 4};
 /// Searches over all shifts in one page; beyond it, so little is where it was that compression does better.
-constexpr int kSearchesMax = 64;
-constexpr std::size_t kCellPointerBytes = 2;
+constexpr int kSearchesMax = 16;
+/// A page that lost so many cells may have given them to another one.
+constexpr std::size_t kCellsLostMin = 8;
 
 template <class Word>
 Word load(std::span<const std::byte> page, std::size_t at) {
@@ -55,20 +61,6 @@ bool is_gap(std::span<const std::byte> previous, std::span<const std::byte> curr
   return load<std::uint32_t>(previous, at) == load<std::uint32_t>(current, at);
 }
 
-/// Where the array of cell pointers ends that a b-tree page begins with; 0 if this is none.
-std::size_t pointers_end(std::span<const std::byte> page) {
-  std::size_t header = 0;
-  switch (std::to_integer<int>(page[0])) {
-    case 0x02:
-    case 0x05: header = 12; break;
-    case 0x0A:
-    case 0x0D: header = 8; break;
-    default: return 0;
-  }
-  const std::size_t cells = std::to_integer<std::size_t>(page[3]) << 8 | std::to_integer<std::size_t>(page[4]);
-  return std::min(header + kCellPointerBytes * cells, page.size());
-}
-
 struct Move {
   std::size_t length = 0;
   std::ptrdiff_t shift = 0;
@@ -80,14 +72,19 @@ class MoveFinder {
   MoveFinder(std::span<const std::byte> previous, std::span<const std::byte> current)
       : previous_(previous),
         current_(current),
-        previous_end_(pointers_end(previous)),
-        current_end_(pointers_end(current)) {}
+        previous_end_(cell_pointers(previous).end),
+        current_end_(cell_pointers(current).end) {}
 
   /// Pointers begin at even positions, as pages' headers have an even size.
   Move find(std::size_t at) {
     if (at % kCellPointerBytes != 0 || at + kMoveBytesMin > current_end_) return {};
     if (Move move = with_shift(at, shift_); move.length > 0) return move;
-    if (searches_ == kSearchesMax) return {};
+    for (const std::ptrdiff_t step : kShiftSteps) {
+      if (Move move = with_shift(at, shift_ + step); move.length > 0) return move;
+    }
+    // A pointer that is new itself is followed by one that has moved by a step.
+    const bool is_second_miss = std::exchange(missed_at_, at) + kCellPointerBytes == at;
+    if (!is_second_miss || searches_ == kSearchesMax) return {};
     ++searches_;
     for (std::ptrdiff_t distance = 2; distance <= kShiftMax; distance += 2) {
       if (Move move = with_shift(at, -distance); move.length > 0) return move;
@@ -100,7 +97,8 @@ class MoveFinder {
   Move with_shift(std::size_t at, std::ptrdiff_t shift) {
     static_assert(kMoveBytesMin == sizeof(std::uint64_t));
     const auto from = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(at) + shift);  // huge if it is negative
-    if (shift == 0 || from >= previous_end_ || from + kMoveBytesMin > previous_end_) return {};
+    if (shift == 0 || std::abs(shift) > kShiftMax || from >= previous_end_ || from + kMoveBytesMin > previous_end_)
+      return {};
     if (load<std::uint64_t>(current_, at) != load<std::uint64_t>(previous_, from)) return {};
     shift_ = shift;
     return {match_length(previous_, current_, at, from), shift};
@@ -111,6 +109,7 @@ class MoveFinder {
   std::size_t previous_end_;
   std::size_t current_end_;
   std::ptrdiff_t shift_ = 0;  ///< of the last move
+  std::size_t missed_at_ = 0;
   int searches_ = 0;
 };
 
@@ -118,10 +117,14 @@ class MoveFinder {
 constexpr std::uint64_t kLiteral = 0;
 constexpr std::uint64_t kMoved = 1;
 
+/// Changes up to this size are used as they are.
+std::size_t cheap_max(std::size_t page_size) { return std::min(kChangesBytesCheap, page_size / 4); }
+
 enum class Changes : std::uint8_t { kAll, kTooMany };
 
-/// Gives up when they come to more than half of the page: compression finds what has stayed the same, too.
-Changes write_changes(std::span<const std::byte> previous, std::span<const std::byte> current, ByteWriter& out) {
+/// Gives up when they come to more than so many bytes: compression finds what has stayed the same, too.
+Changes write_changes(std::span<const std::byte> previous, std::span<const std::byte> current, std::size_t most,
+                      ByteWriter& out) {
   MoveFinder moves(previous, current);
   std::size_t done = 0;
   const auto begin_change = [&](std::size_t at, std::size_t length, std::uint64_t kind) {
@@ -131,7 +134,7 @@ Changes write_changes(std::span<const std::byte> previous, std::span<const std::
   };
   for (std::size_t at = next_difference(previous, current, 0); at < current.size();
        at = next_difference(previous, current, done)) {
-    if (out.size() > current.size() / 2) return Changes::kTooMany;
+    if (out.size() > most) return Changes::kTooMany;
     Move move;
     std::size_t end = at;
     const std::size_t end_max = std::min(current.size(), at + current.size() / 2 + 1);
@@ -148,7 +151,7 @@ Changes write_changes(std::span<const std::byte> previous, std::span<const std::
       out.fixed(static_cast<std::uint8_t>(move.shift));
     }
   }
-  return Changes::kAll;
+  return out.size() > most ? Changes::kTooMany : Changes::kAll;
 }
 
 /// Whether `body` was a sequence of changes within the page.
@@ -200,30 +203,107 @@ PageCodec::~PageCodec() = default;
 PageCodec::PageCodec(PageCodec&&) noexcept = default;
 PageCodec& PageCodec::operator=(PageCodec&&) noexcept = default;
 
-PageCodec::Encoded PageCodec::encode(std::span<const std::byte> previous, std::span<const std::byte> current) {
+PageCodec::Draft PageCodec::draft(std::span<const std::byte> previous, std::span<const std::byte> current) {
   QUORATE_ASSERT(previous.size() == current.size());
-  QUORATE_ASSERT(PageSize::of(current.size()).has_value());
-  if (std::memcmp(current.data(), zero_page(*PageSize::of(current.size())).data(), current.size()) == 0) {
-    return {PageEncoding::kZero, {}};
-  }
+  const std::optional<PageSize> size = PageSize::of(current.size());
+  QUORATE_ASSERT(size.has_value());
+  if (std::memcmp(current.data(), zero_page(*size).data(), current.size()) == 0) return {Draft::Kind::kZero};
   changes_.clear();
-  const Changes changes = write_changes(previous, current, changes_);
-  const std::size_t changes_size = changes == Changes::kAll ? changes_.size() : current.size();
-  if (changes_size <= std::min(kChangesBytesCheap, current.size() / 4))
-    return {PageEncoding::kChanges, changes_.bytes()};
+  if (write_changes(previous, current, cheap_max(current.size()), changes_) == Changes::kTooMany)
+    return {Draft::Kind::kCostly};
+  const Draft cheap{Draft::Kind::kCheap, cheap_.size(), changes_.size()};
+  cheap_.raw(changes_.bytes());
+  return cheap;
+}
 
-  compressed_.resize(ZSTD_compressBound(current.size()));
-  ZSTD_CCtx_refPrefix(zstd_->compressor, previous.data(), previous.size());
-  const std::size_t size =
-      ZSTD_compress2(zstd_->compressor, compressed_.data(), compressed_.size(), current.data(), current.size());
-  QUORATE_ASSERT(ZSTD_isError(size) == 0);
-  if (size < std::min(changes_size, current.size())) return {PageEncoding::kZstd, std::span(compressed_).first(size)};
+PageCodec::Encoded PageCodec::encode(std::span<const std::byte> previous, std::span<const std::byte> current) {
+  Encoded encoded{};
+  const ChangedPage alone{.page = {}, .before = {}, .previous = previous, .current = current};
+  encode(std::span(&alone, 1), [&encoded](const ChangedPage&, const Encoded& result) { encoded = result; });
+  return encoded;
+}
+
+void PageCodec::encode(std::span<const ChangedPage> pages, const Take& take) {
+  drafts_.clear();
+  cheap_.clear();
+  for (const ChangedPage& page : pages) drafts_.push_back(draft(page.previous, page.current));
+
+  const auto is_costly = [](const Draft& draft) { return draft.kind == Draft::Kind::kCostly; };
+  origins_.clear();
+  if (std::ranges::any_of(drafts_, is_costly)) {
+    for (std::uint32_t i = 0; i < pages.size(); ++i) {
+      const std::size_t left = cell_pointers(pages[i].current).count();
+      if (is_costly(drafts_[i]) || cell_pointers(pages[i].previous).count() >= left + kCellsLostMin) {
+        origins_.add(i, pages[i].previous);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const Draft& draft = drafts_[i];
+    if (is_costly(draft)) {
+      const std::optional<std::uint32_t> origin = origins_.find(pages[i].current);
+      take(pages[i], origin && *origin != i ? encode_with(pages[*origin], pages[i].current)
+                                            : encode_costly(pages[i].previous, pages[i].current));
+    } else if (draft.kind == Draft::Kind::kCheap) {
+      take(pages[i], {PageEncoding::kChanges, cheap_.bytes().subspan(draft.begin, draft.size)});
+    } else {
+      take(pages[i], {PageEncoding::kZero, {}});
+    }
+  }
+}
+
+PageCodec::Encoded PageCodec::encode_costly(std::span<const std::byte> previous, std::span<const std::byte> current) {
+  changes_.clear();
+  const Changes changes = write_changes(previous, current, current.size() / 2, changes_);
+  const std::size_t changes_size = changes == Changes::kAll ? changes_.size() : current.size();
+  compressed_.clear();
+  const std::size_t size = compress(previous, current);
+  if (size < std::min(changes_size, current.size())) return {PageEncoding::kZstd, compressed_};
   if (changes_size < current.size()) return {PageEncoding::kChanges, changes_.bytes()};
   return {PageEncoding::kFull, current};
 }
 
+PageCodec::Encoded PageCodec::encode_with(const ChangedPage& origin, std::span<const std::byte> current) {
+  changes_.clear();
+  changes_.varint(origin.page.value);
+  const std::vector<std::byte> name = changes_.buffer();
+  if (write_changes(origin.previous, current, cheap_max(current.size()), changes_) == Changes::kAll)
+    return {PageEncoding::kChangesOfAnother, changes_.bytes()};
+  compressed_ = name;
+  const std::size_t size = compress(origin.previous, current);
+  if (size < current.size()) return {PageEncoding::kZstdOfAnother, compressed_};
+  return {PageEncoding::kFull, current};
+}
+
+/// Appends the frame to what is in `compressed_`; the size of both.
+std::size_t PageCodec::compress(std::span<const std::byte> prefix, std::span<const std::byte> page) {
+  const std::size_t before = compressed_.size();
+  compressed_.resize(before + ZSTD_compressBound(page.size()));
+  ZSTD_CCtx_refPrefix(zstd_->compressor, prefix.data(), prefix.size());
+  const std::size_t size = ZSTD_compress2(zstd_->compressor, compressed_.data() + before, compressed_.size() - before,
+                                          page.data(), page.size());
+  QUORATE_ASSERT(ZSTD_isError(size) == 0);
+  compressed_.resize(before + size);
+  return compressed_.size();
+}
+
 Result<PageImage> PageCodec::decode(PageEncoding encoding, std::span<const std::byte> body,
-                                    std::span<const std::byte> previous) {
+                                    std::span<const std::byte> previous, const OtherPages& others) {
+  const PageSize size = *PageSize::of(previous.size());
+  PageImage other;
+  if (encoding == PageEncoding::kChangesOfAnother || encoding == PageEncoding::kZstdOfAnother) {
+    ByteReader reader(body);
+    const PageNumber page{reader.varint_at_most(kPageNumberMax)};
+    if (page == PageNumber{} || !others) {
+      return fail(ErrorKind::kCorrupt,
+                  "the encoding of a page refers to a page that there is not; the entry is damaged");
+    }
+    Result<PageImage> found = others(page);
+    if (!found) return found;
+    other = std::move(*found);
+    previous = bytes_of(other, size);
+    body = reader.raw(reader.left());
+  }
   bool is_valid = false;
   const auto fill = [&](std::span<std::byte> page) {
     switch (encoding) {
@@ -233,10 +313,12 @@ Result<PageImage> PageCodec::decode(PageEncoding encoding, std::span<const std::
         if (is_valid) std::memcpy(page.data(), body.data(), page.size());
         break;
       case PageEncoding::kChanges:
+      case PageEncoding::kChangesOfAnother:
         std::memcpy(page.data(), previous.data(), page.size());
         is_valid = apply_changes(body, previous, page);
         break;
-      case PageEncoding::kZstd: {
+      case PageEncoding::kZstd:
+      case PageEncoding::kZstdOfAnother: {
         ZSTD_DCtx_reset(zstd_->decompressor, ZSTD_reset_session_only);
         ZSTD_DCtx_refPrefix(zstd_->decompressor, previous.data(), previous.size());
         is_valid =

@@ -74,17 +74,26 @@ Result<void> PageStore::encode_changes(const Pin& base, const DatabaseWrite& wri
                                        DatabaseDraft& database, DeltaWriter& out) const {
   const bool is_new = database.origin == DatabaseOrigin::kCreated;
   const PageSize size = write.page_size;
+  std::vector<PageImage> previous;  // keeps alive what `changes` refers to
+  std::vector<ChangedPage> changes;
   for (const auto& [number, image] : write.pages) {
     if (number.value > write.page_count_after.value) break;
     Result<StoredPage> before = is_new ? StoredPage{} : page(base, database.after.id, number);
     if (!before) return tl::unexpected(before.error());
     const PageHash hash = hash_page(bytes_of(image, size));
     if (hash == before->hash) continue;
-    out.add_page(number, before->hash, bytes_of(before->image, size), bytes_of(image, size));
+    previous.push_back(std::move(before->image));
+    changes.push_back({number, before->hash, bytes_of(previous.back(), size), bytes_of(image, size)});
     draft.digest.remove(database.after.id, number, before->hash);
     draft.digest.add(database.after.id, number, hash);
     database.pages.push_back({number, hash, hash == PageHash{0} ? PageImage{} : image});
+    if (changes.size() == kPagesEncodedTogether) {
+      out.add_pages(changes);
+      changes.clear();
+      previous.clear();
+    }
   }
+  out.add_pages(changes);
   return {};
 }
 
@@ -92,6 +101,12 @@ Result<void> PageStore::decode_changes(const Pin& base, const DeltaPart::Section
                                        DatabaseDraft& database) {
   const bool is_new = database.origin == DatabaseOrigin::kCreated;
   const PageSize size = section.header.page_size;
+  const auto others = [&](PageNumber number) -> Result<PageImage> {
+    if (is_new) return PageImage{};
+    Result<StoredPage> other = page(base, section.header.database, number);
+    if (!other) return tl::unexpected(other.error());
+    return std::move(other->image);
+  };
   for (const DeltaPage& change : section.pages) {
     if (!database.pages.empty() && database.pages.back().page >= change.page) {
       return fail(ErrorKind::kCorrupt, "the parts of a transaction overlap");
@@ -104,7 +119,7 @@ Result<void> PageStore::decode_changes(const Pin& base, const DeltaPart::Section
                               "a snapshot from another node",
                               change.page.value, database.after.name));
     }
-    Result<PageImage> image = apply_codec_.decode(change.encoding, change.body, bytes_of(before->image, size));
+    Result<PageImage> image = apply_codec_.decode(change.encoding, change.body, bytes_of(before->image, size), others);
     if (!image) return tl::unexpected(image.error());
     const PageHash hash = hash_page(bytes_of(*image, size));
     draft.digest.remove(database.after.id, change.page, before->hash);

@@ -20,6 +20,11 @@ DeltaSection section_of(std::uint64_t id, std::uint64_t pages) {
   return {.database = DatabaseId{id}, .page_size = *PageSize::of(512), .page_count_after = PageCount{pages}};
 }
 
+void add(DeltaWriter& writer, std::uint64_t page, std::uint64_t before, const Bytes& previous, const Bytes& current) {
+  const ChangedPage changed{PageNumber{page}, PageHash{before}, previous, current};
+  writer.add_pages(std::span(&changed, 1));
+}
+
 /// The example of docs/formats/pages.md: creates database "main" with one page, changes one byte of page 2 of
 /// database 7.
 Payload example() {
@@ -31,11 +36,11 @@ Payload example() {
   writer.begin_section(created);
   Bytes first(512);
   first[3] = std::byte{0x21};
-  writer.add_page(PageNumber{1}, PageHash{0}, Bytes(512), first);
+  add(writer, 1, 0, Bytes(512), first);
   writer.begin_section(section_of(7, 300));
   Bytes second = page_of(9);
   second[511] = std::byte{8};
-  writer.add_page(PageNumber{200}, PageHash{0x1122334455667788}, page_of(9), second);
+  add(writer, 200, 0x1122334455667788, page_of(9), second);
   return writer.finish(StateDigest(0x0102030405060708)).front();
 }
 
@@ -108,7 +113,7 @@ TEST(Delta, IsCutIntoPartsBetweenPages) {
   for (std::uint64_t page = 1; page <= 50; ++page) {
     Bytes current = page_of(0);
     for (std::size_t i = 0; i < 50; ++i) current[i * 10] = static_cast<std::byte>(page);
-    writer.add_page(PageNumber{page}, PageHash{page}, page_of(0), current);
+    add(writer, page, page, page_of(0), current);
   }
   const std::vector<Payload> parts = writer.finish(StateDigest(5));
   EXPECT_GT(parts.size(), 10U) << "a few pages fill a part of 100 bytes";
