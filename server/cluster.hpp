@@ -72,6 +72,21 @@ struct Readiness {
   std::string database_error;
 };
 
+enum class SnapshotEnd : std::uint8_t {
+  kTaken,
+  kNothingNew,  ///< since the last one
+  kTimedOut,    ///< it may still be taken
+};
+
+/// What has happened on this node since its process began.
+struct ClusterCounts {
+  std::uint64_t joins = 0;          ///< requests to be taken in
+  std::uint64_t joins_ignored = 0;  ///< of those that were members already, just as they wished
+  std::uint64_t removed_before_joins =
+      0;                        ///< members that came back without their disk: their former selves were removed
+  std::uint64_t snapshots = 0;  ///< checkpoints of this node, taken here or received
+};
+
 class Cluster {
  public:
   virtual ~Cluster() = default;
@@ -91,6 +106,8 @@ class Cluster {
   /// for a majority.
   enum class RemovalGuard : std::uint8_t { kOn, kOff };
   virtual void remove(std::string id, RemovalGuard guard, Duration timeout, std::function<void(ChangeEnd)> done) = 0;
+  /// Of what is applied on this node, so that its log can be cut.
+  virtual void take_snapshot(Duration timeout, std::function<void(SnapshotEnd)> done) = 0;
   /// To the best voter if `target` is empty. Done as soon as the transfer has begun, or, if `wait`, has ended.
   enum class TransferWait : std::uint8_t { kUntilBegun, kUntilEnded };
   virtual void transfer_leadership(std::string target, TransferWait wait, Duration timeout,

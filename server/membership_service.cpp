@@ -235,7 +235,12 @@ void MembershipService::take_in(const JoinRequest& request, std::function<void(J
                  .leader_address = self.leader_address,
                  .leader = self.leader});
   }
+  ++counts_.joins;
   const Member* known = replica_->core().configuration().find(id_of(request.name));
+  if (const auto change = change_to_admit(request); known != nullptr && change) {
+    if (!*change) ++counts_.joins_ignored;
+    if (known->incarnation != request.incarnation) ++counts_.removed_before_joins;
+  }
   if (known == nullptr) log_info(fmt::format("node {} at {} wants to join", request.name, request.address));
   fulfil([this, request] { return change_to_admit(request); }, AsioRuntime::now() + kAdmissionPatience,
          [this, done = std::move(done)](const ChangeEnd& end) {
@@ -328,6 +333,17 @@ Result<std::optional<ConfigurationChange>> MembershipService::change_to_remove(c
                 "too few of the other voters are reachable: the cluster would lose its majority; bring them back or "
                 "remove them first, or say force");
   return ConfigurationChange{.remove = {member->id}};
+}
+
+void MembershipService::take_snapshot(Duration timeout, std::function<void(SnapshotEnd)> done) {
+  if (replica_ == nullptr) return done(SnapshotEnd::kNothingNew);
+  replica_->checkpoint(AsioRuntime::now() + timeout, std::move(done));
+}
+
+ClusterCounts MembershipService::counts() const {
+  ClusterCounts counts = counts_;
+  if (replica_ != nullptr) counts.snapshots = replica_->checkpoints();
+  return counts;
 }
 
 void MembershipService::transfer_leadership(std::string target, TransferWait wait, Duration,

@@ -49,6 +49,7 @@ class MembershipService final : public Cluster {
   void mark_removed(bool is_removed) { is_removed_ = is_removed; }
 
   [[nodiscard]] NodeDescription describe_self() const;
+  [[nodiscard]] ClusterCounts counts() const;
   /// Of somebody who wants to belong to the cluster, or to be another kind of member. `done` is called once.
   void take_in(const JoinRequest& request, std::function<void(JoinAnswer)> done);
 
@@ -64,6 +65,7 @@ class MembershipService final : public Cluster {
   void probe(Members members, Duration timeout, std::function<void(std::vector<NodeView>)> done) override;
   void check_ready(const ReadyQuestion& question, std::function<void(Readiness)> done) override;
   void remove(std::string id, RemovalGuard guard, Duration timeout, std::function<void(ChangeEnd)> done) override;
+  void take_snapshot(Duration timeout, std::function<void(SnapshotEnd)> done) override;
   void transfer_leadership(std::string target, TransferWait wait, Duration timeout,
                            std::function<void(ChangeEnd)> done) override;
 
@@ -86,6 +88,7 @@ class MembershipService final : public Cluster {
   Replica* replica_ = nullptr;
   bool is_promoting_ = false;
   bool is_removed_ = false;
+  ClusterCounts counts_;
 };
 
 }  // namespace quorate::server

@@ -179,11 +179,13 @@ http::HttpServiceOptions NodeServer::service_options() {
               static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count()),
           .bulk = bulk_.get(),
           .status = [this](http::StatusTree& status) { write_status(status_sources(), status); },
-          .metrics = [this](http::MetricsText& metrics) { write_metrics(status_sources(), metrics); }};
+          .metrics = [this](http::MetricsText& metrics) { write_metrics(status_sources(), metrics); },
+          .counters = [this](Counters& counters) { write_counters(status_sources(), counters); }};
 }
 
 StatusSources NodeServer::status_sources() {
-  return {config_, self_, started_, replica_.get(), transport_.get(), http_server_.get(), removal_watch_.get()};
+  return {config_,       self_, started_, replica_.get(), transport_.get(), http_server_.get(), removal_watch_.get(),
+          cluster_.get()};
 }
 
 /// What another node asks of this one. Whoever has no cluster yet may ask for nothing that is in it.

@@ -1,6 +1,8 @@
 #include "server/node_status.hpp"
 
 #include <cstdint>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "server/http/go_text.hpp"
+#include "server/http/parameters.hpp"
 #include "server/member_address.hpp"
 #include "server/process_figures.hpp"
 #include "server/version.hpp"
@@ -40,7 +43,29 @@ std::string state_name(Role role) {
 
 std::string suffrage(const Member& member) { return member.votes() ? "Voter" : "Nonvoter"; }
 
+std::string_view architecture() {
+#if defined(__x86_64__)
+  return "amd64";
+#elif defined(__aarch64__)
+  return "arm64";
+#else
+  return "unknown";
+#endif
+}
+
+/// As people write sizes: "1.5 MB".
+std::string friendly(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; size >= 1000 && unit + 1 < std::size(kUnits); ++unit) size /= 1000;
+  return fmt::format(fmt::runtime(unit == 0 ? "{:.0f} {}" : "{:.1f} {}"), size, kUnits[unit]);
+}
+
+/// Builds are reproducible, so they do not know when they were made.
 void write_build(StatusTree& build) {
+  build["build_time"] = "unknown";
+  build["compiler_command"] = build_info().compiler.substr(0, build_info().compiler.find(' '));
   build["version"] = "v" + std::string(build_info().version);
   build["commit"] = build_info().revision;
   build["compiler_toolchain"] = build_info().compiler;
@@ -55,10 +80,15 @@ void write_process(const StatusSources& sources, StatusTree& status) {
   StatusTree& os = status["os"];
   os["pid"] = std::int64_t{getpid()};
   os["ppid"] = std::int64_t{getppid()};
+  os["executable"] = executable_path();
   os["page_size"] = std::int64_t{sysconf(_SC_PAGESIZE)};
   std::vector<char> host(256);
   if (gethostname(host.data(), host.size() - 1) == 0) os["hostname"] = std::string(host.data());
   StatusTree& runtime = status["runtime"];
+  runtime["GOARCH"] = architecture();
+  runtime["GOOS"] = "linux";
+  runtime["GOMAXPROCS"] = std::uint64_t{std::thread::hardware_concurrency()};
+  runtime["num_goroutine"] = process_figures().threads;
   runtime["num_cpu"] = std::uint64_t{std::thread::hardware_concurrency()};
   runtime["version"] = build_info().compiler;
 }
@@ -67,6 +97,8 @@ void write_http(const StatusSources& sources, StatusTree& http) {
   http["bind_addr"] = sources.config.http_address;
   http["auth"] = "disabled";
   http["cluster"]["local_node_addr"] = sources.config.raft_advertised;
+  http["cluster"]["timeout"] = format_duration(http::Parameters().timeout);
+  if (!sources.config.allow_origin.empty()) http["allow_origin"] = sources.config.allow_origin;
   http["tls"]["enabled"] = "false";
   if (sources.http_server == nullptr) return;
   const http::HttpServerStats stats = sources.http_server->stats();
@@ -89,6 +121,12 @@ void write_raft(const Core& core, StatusTree& raft) {
   raft["num_peers"] =
       std::uint64_t{core.configuration().members.size() - (core.configuration().contains(core.id()) ? 1U : 0U)};
   raft["durable_index"] = core.durable().value;
+  raft["fsm_pending"] = core.commit().value - core.applied().value;
+  std::string members;
+  for (const Member& member : core.configuration().members)
+    members += fmt::format("{}{{Suffrage:{} ID:{} Address:{}}}", members.empty() ? "" : " ", suffrage(member),
+                           name_in(member.address), endpoint_in(member.address));
+  raft["latest_configuration"] = "[" + members + "]";
 }
 
 void write_peers(const StatusSources& sources, StatusTree& peers) {
@@ -127,9 +165,31 @@ void write_process_metrics(const StatusSources& sources, MetricsText& metrics) {
   metrics.gauge("process_start_time_seconds", "When the process began, since 1970.").sample(started.count());
 }
 
+void write_sqlite(StatusTree& sqlite) {
+  sqlite["version"] = std::string(sqlite3_libversion());
+  StatusTree::List options;
+  for (int i = 0; const char* option = sqlite3_compileoption_get(i); ++i) options.emplace_back(option);
+  sqlite["compile_options"] = std::move(options);
+  sqlite["mem_stats"]["memory_used"] = std::int64_t{sqlite3_memory_used()};
+  sqlite["mem_stats"]["max_memory_used"] = std::int64_t{sqlite3_memory_highwater(0)};
+}
+
+void write_files(const StatusSources& sources, StatusTree& store) {
+  const std::string& directory = sources.config.data_directory;
+  const std::uint64_t log_bytes = bytes_below(directory + "/log");
+  const std::uint64_t page_bytes = bytes_below(directory + "/pages");
+  store["dir"] = directory;
+  store["dir_size"] = log_bytes + page_bytes;
+  store["dir_size_friendly"] = friendly(log_bytes + page_bytes);
+  store["raft"]["log_size"] = log_bytes;
+  store["snapshot_store"]["dir"] = directory + "/pages";
+  store["snapshot_store"]["dir_size"] = page_bytes;
+}
+
 void write_store(const StatusSources& sources, StatusTree& store) {
   store["addr"] = sources.config.raft_advertised;
-  store["dir"] = sources.config.data_directory;
+  write_files(sources, store);
+  store["snapshot_threshold"] = sources.config.checkpoint_entries;
   store["node_id"] = sources.self.name;
   store["election_timeout"] = format_duration(sources.config.election_timeout);
   store["heartbeat_timeout"] = format_duration(sources.config.heartbeat_interval);
@@ -139,7 +199,7 @@ void write_store(const StatusSources& sources, StatusTree& store) {
   store["open"] = sources.replica != nullptr;
   store["ready"] = false;
   store["feature_level"]["known"] = sources.config.feature_level.value;
-  store["sqlite3"]["version"] = std::string(sqlite3_libversion());
+  write_sqlite(store["sqlite3"]);
   if (sources.replica == nullptr) return;
 
   const Core& core = sources.replica->core();
@@ -148,11 +208,16 @@ void write_store(const StatusSources& sources, StatusTree& store) {
     store["leader"]["node_id"] = name_in(leader->address);
     store["ready"] = sources.replica->has_replayed();
   }
-  store["sqlite3"]["db_size"] = database_bytes(sources.replica->store());
+  const std::uint64_t bytes = database_bytes(sources.replica->store());
+  store["sqlite3"]["db_size"] = bytes;
+  store["sqlite3"]["db_size_friendly"] = friendly(bytes);
+  StatusTree& pragmas = store["sqlite3"]["pragmas"]["rw"];
+  pragmas["foreign_keys"] = sources.config.enforce_foreign_keys ? "1" : "0";
   store["cluster_id"] = fmt::format("{:016x}", sources.replica->identity().cluster.value);
   store["removed"] = sources.removal_watch != nullptr && sources.removal_watch->is_removed();
   store["feature_level"]["in_force"] = level_in_force(core.configuration()).value;
   store["fsm_index"] = core.applied().value;
+  store["fsm_term"] = core.log().term_at(core.applied()).value_or(Term{}).value;
   store["db_applied_index"] = core.applied().value;
   StatusTree::List nodes;
   for (const Member& member : core.configuration().members) {
@@ -165,6 +230,8 @@ void write_store(const StatusSources& sources, StatusTree& store) {
   }
   store["nodes"] = std::move(nodes);
   write_raft(core, store["raft"]);
+  const std::optional<Duration> silence = sources.replica->since_contact();
+  store["raft"]["last_contact"] = silence ? format_duration(*silence) : std::string("never");
   write_peers(sources, store["peers"]);
   StatusTree& executor = store["executor"];
   const sqlite::Executor::Stats stats = sources.replica->executor().stats();

@@ -1,7 +1,10 @@
-// What a node tells of itself at /status and /metrics. Loop thread only.
+// What a node tells of itself at /status, /metrics and /debug/vars. Loop thread only.
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <map>
+#include <string>
 
 #include "server/config.hpp"
 #include "server/http/metrics.hpp"
@@ -23,9 +26,14 @@ struct StatusSources {
   const transport::AsioTransport* transport = nullptr;
   const http::HttpServer* http_server = nullptr;
   const RemovalWatch* removal_watch = nullptr;
+  const MembershipService* membership = nullptr;
 };
 
+/// By name.
+using Counters = std::map<std::string, http::StatusTree, std::less<>>;
+
 void write_status(const StatusSources& sources, http::StatusTree& status);
+void write_counters(const StatusSources& sources, Counters& counters);
 void write_metrics(const StatusSources& sources, http::MetricsText& metrics);
 
 }  // namespace quorate::server

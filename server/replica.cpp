@@ -50,6 +50,9 @@ constexpr Duration kBundleInterval = std::chrono::milliseconds(5);
 /// Between two looks whether a new leader can begin to write: as long as it takes to commit something.
 constexpr Duration kExecutorPause = std::chrono::milliseconds(1);
 
+/// Between two looks whether a checkpoint that was asked for is there: it takes a few syncs.
+constexpr Duration kCheckpointPause = std::chrono::milliseconds(5);
+
 /// Waits that were given up and that the driver still knows: it forgets them when their index is applied, which for one
 /// far ahead of the log takes for ever.
 constexpr std::size_t kAbandonedWaitsMax = 100'000;
@@ -141,6 +144,7 @@ struct Replica::Parts {
   void upkeep();
   void look_after_pages();
   void notice_changes();
+  void checkpoint_up_to(Index wanted, Instant deadline, std::function<void(SnapshotEnd)> done);
   template <class Start>
   void with_deadline(Instant deadline, ReadCallback done, Start&& start_waiting);
 
@@ -166,6 +170,8 @@ struct Replica::Parts {
   bool is_stop_told = false;
   std::optional<Instant> leader_heard;
   std::size_t abandoned_waits = 0;
+  Index last_checkpoint;
+  std::uint64_t checkpoints = 0;
   std::optional<Instant> executor_alarm_at;
   Alarms::Id executor_alarm;
   struct Standing {
@@ -300,6 +306,7 @@ void Replica::Parts::upkeep() {
 
 void Replica::Parts::notice_changes() {
   const Core& core = node->core();
+  if (std::exchange(last_checkpoint, core.checkpoint().index) != core.checkpoint().index) ++checkpoints;
   if (node->has_stopped() && !std::exchange(is_stop_told, true)) {
     surroundings.runtime.post([this, life = std::weak_ptr<const char>(alive)] {
       if (!life.expired()) events.stopped(node->stop_reason());
@@ -350,6 +357,7 @@ Replica::Replica(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Replica::~Replica() = default;
 
 void Replica::start() {
+  parts_->last_checkpoint = core().checkpoint().index;
   parts_->node->start();
   parts_->upkeep();
   parts_->notice_changes();
@@ -399,6 +407,26 @@ void Replica::change_membership(ConfigurationChange change, ProposalCallback don
 void Replica::transfer_leadership(NodeId target, ProposalCallback done) {
   parts_->node->transfer_leadership(target, std::move(done));
 }
+
+void Replica::Parts::checkpoint_up_to(Index wanted, Instant deadline, std::function<void(SnapshotEnd)> done) {
+  if (node->core().checkpoint().index >= wanted) {
+    notice_changes();
+    return done(SnapshotEnd::kTaken);
+  }
+  if (transport::AsioRuntime::now() >= deadline || node->has_stopped()) return done(SnapshotEnd::kTimedOut);
+  node->checkpoint();  // another one may have been under way until now
+  surroundings.alarms.after(kCheckpointPause,
+                            [this, life = std::weak_ptr<const char>(alive), wanted, deadline, done = std::move(done)] {
+                              if (!life.expired()) checkpoint_up_to(wanted, deadline, done);
+                            });
+}
+
+void Replica::checkpoint(Instant deadline, std::function<void(SnapshotEnd)> done) {
+  const Index wanted = core().applied();
+  if (core().checkpoint().index >= wanted) return done(SnapshotEnd::kNothingNew);
+  parts_->checkpoint_up_to(wanted, deadline, std::move(done));
+}
+std::uint64_t Replica::checkpoints() const { return parts_->checkpoints; }
 
 void Replica::await_executor(Instant deadline, std::function<void()> done) {
   const bool has_to_wait = is_leader() && !parts_->executor->can_write() && transport::AsioRuntime::now() < deadline;

@@ -22,6 +22,7 @@
 #include "consensus/node.hpp"
 #include "consensus/result.hpp"
 #include "server/alarms.hpp"
+#include "server/cluster.hpp"
 #include "server/config.hpp"
 #include "server/data_directory.hpp"
 #include "statemachine/sqlite/executor.hpp"
@@ -79,6 +80,11 @@ class Replica {
   void wait_applied(Index index, Instant deadline, ReadCallback done);
   void change_membership(ConfigurationChange change, ProposalCallback done);
   void transfer_leadership(NodeId target, ProposalCallback done);
+
+  /// Makes what is applied now durable apart from the log.
+  void checkpoint(Instant deadline, std::function<void(SnapshotEnd)> done);
+  /// How many there have been, others' snapshots that were installed here among them.
+  [[nodiscard]] std::uint64_t checkpoints() const;
 
   /// Calls back as soon as the executor takes requests, this node does not lead any more, or it is too late: a leader
   /// begins by committing what it has inherited.

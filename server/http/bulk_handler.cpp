@@ -67,8 +67,12 @@ Response refusal_of(const Error& error) {
   return request_error({.kind = SqlEnd::Kind::kRefused, .error = "backup: " + error.message});
 }
 
-/// As for SQL: what the content of a file or a text is to blame for is a result.
-Response answer_to(const SqlEnd& end) {
+/// As for SQL: what the content of a file or a text is to blame for is a result, but of /boot, which has none.
+Response answer_to(const SqlEnd& end, IncomingFile::Accepted accepted) {
+  if (accepted == IncomingFile::Accepted::kFilesOnly) {
+    if (end.kind == SqlEnd::Kind::kDone) return Response();
+    if (end.kind == SqlEnd::Kind::kInvalid) return text_error(Status::kBadRequest, "invalid SQLite data: " + end.error);
+  }
   if (end.kind != SqlEnd::Kind::kDone && end.kind != SqlEnd::Kind::kInvalid) return request_error(end);
   JsonWriter json(JsonLayout::kCompact);
   json.begin_object().key("results").begin_array();
@@ -191,8 +195,9 @@ class BulkHandler::LocalUpload final : public Upload {
     file_->append(std::move(piece), [ready = std::move(ready)](const Result<void>&) { ready(); });
   }
   void load(IncomingFile::Accepted accepted, std::function<void(Response)> answer) override {
-    file_->load(accepted, kLoadTimeout,
-                [file = file_, answer = std::move(answer)](const SqlEnd& end) { answer(answer_to(end)); });
+    file_->load(accepted, kLoadTimeout, [file = file_, accepted, answer = std::move(answer)](const SqlEnd& end) {
+      answer(answer_to(end, accepted));
+    });
   }
 
  private:
@@ -338,7 +343,8 @@ void BulkHandler::load_relayed(const std::string& token, IncomingFile::Accepted 
   const std::shared_ptr<IncomingFile> file = upload->second.file;
   relayed_.erase(upload);
   const auto responder = std::make_shared<Responder>(std::move(exchange.responder));
-  file->load(accepted, kLoadTimeout, [responder, file](const SqlEnd& end) { responder->send(answer_to(end)); });
+  file->load(accepted, kLoadTimeout,
+             [responder, file, accepted](const SqlEnd& end) { responder->send(answer_to(end, accepted)); });
 }
 
 void BulkHandler::forget_silent() {

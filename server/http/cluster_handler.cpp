@@ -115,13 +115,13 @@ void ClusterHandler::nodes(Exchange exchange) {
 
 void ClusterHandler::show_leader(Exchange exchange) {
   auto responder = std::make_shared<Responder>(std::move(exchange.responder));
-  cluster_.find_leader(exchange.parameters.timeout,
-                       [responder, layout = layout_of(exchange.parameters)](const std::optional<NodeView>& leader) {
-                         if (!leader) return responder->send(leader_not_found());
-                         JsonWriter json(layout);
-                         write_node(json, *leader, Detail::kUsual);
-                         responder->send(http::json(Status::kOk, std::move(json.buffer())));
-                       });
+  cluster_.find_leader(exchange.parameters.timeout, [this, responder, layout = layout_of(exchange.parameters)](
+                                                        const std::optional<NodeView>& leader) {
+    if (!leader) return responder->send(leader_.no_leader());
+    JsonWriter json(layout);
+    write_node(json, *leader, Detail::kUsual);
+    responder->send(http::json(Status::kOk, std::move(json.buffer())));
+  });
 }
 
 void ClusterHandler::step_down(Exchange exchange) {
@@ -138,6 +138,24 @@ void ClusterHandler::step_down(Exchange exchange) {
   auto responder = std::make_shared<Responder>(std::move(exchange.responder));
   cluster_.transfer_leadership(std::move(target), wait, exchange.parameters.timeout,
                                [responder](const ChangeEnd& end) { responder->send(answer_to(end, "stepdown")); });
+}
+
+/// The parameter trailing_logs asks for what is not to be chosen here: entries stay as long as another node needs them.
+void ClusterHandler::take_snapshot(Exchange exchange) {
+  auto responder = std::make_shared<Responder>(std::move(exchange.responder));
+  cluster_.take_snapshot(exchange.parameters.timeout, [responder](server::SnapshotEnd end) {
+    switch (end) {
+      case server::SnapshotEnd::kTaken: return responder->send(Response());
+      case server::SnapshotEnd::kNothingNew: return responder->send(Response(Status::kNoContent));
+      case server::SnapshotEnd::kTimedOut: break;
+    }
+    responder->send(text_error(Status::kInternalError, "snapshot: it takes longer than the timeout, and goes on"));
+  });
+}
+
+/// There is one copy of the database on disk, which checkpoints bring forward: nothing old is left behind.
+void ClusterHandler::reap(Exchange exchange) {
+  exchange.responder.send(http::json(Status::kOk, "{\"snapshots_reaped\":0,\"wals_checkpointed\":0}\n"));
 }
 
 void ClusterHandler::remove(Exchange exchange) {

@@ -1,4 +1,5 @@
-// /nodes, /leader, /remove and /readyz: who there is, how they are, and what an operator changes. Loop thread only.
+// /nodes, /leader, /remove, /readyz, /snapshot and /reap: who there is, how they are, and what an operator changes.
+// Loop thread only.
 #pragma once
 
 #include "server/cluster.hpp"
@@ -17,6 +18,8 @@ class ClusterHandler {
   void step_down(Exchange exchange);
   void remove(Exchange exchange);
   void readyz(Exchange exchange);
+  void take_snapshot(Exchange exchange);
+  static void reap(Exchange exchange);
 
  private:
   server::Cluster& cluster_;

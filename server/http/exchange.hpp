@@ -25,13 +25,23 @@ struct Exchange {
   Instant begun;
 };
 
+/// What the answers' statuses do not tell.
+struct HttpCounts {
+  std::uint64_t execute_statements = 0;
+  std::uint64_t query_statements = 0;
+  std::uint64_t request_statements = 0;
+  std::uint64_t queued_requests = 0;
+  std::uint64_t leader_not_found = 0;
+};
+
 struct HandlerContext {
   std::function<Instant()> now;
   Post post;
   /// Runs something on the loop after a while.
   std::function<void(Duration, std::function<void()>)> after;
-  std::string api_address;   ///< this node's, for clients: host:port
-  std::string node_address;  ///< this node's, for nodes: host:port
+  std::string api_address;       ///< this node's, for clients: host:port
+  std::string node_address;      ///< this node's, for nodes: host:port
+  HttpCounts* counts = nullptr;  ///< the service's own
 };
 
 /// For the header that says who served a request: clients know nodes by one address, nodes by another.

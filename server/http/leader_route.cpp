@@ -26,6 +26,11 @@ struct LeaderRoute::Trip {
   Responder responder;
 };
 
+Response LeaderRoute::no_leader() const {
+  ++context_.counts->leader_not_found;
+  return leader_not_found();
+}
+
 void LeaderRoute::take(Exchange exchange) {
   if (exchange.parameters.has(Flag::kRedirect)) return redirect(std::move(exchange));
   forward(encode_request(exchange.request), exchange.parameters, std::move(exchange.responder));
@@ -35,9 +40,10 @@ void LeaderRoute::redirect(Exchange exchange) {
   auto responder = std::make_shared<Responder>(std::move(exchange.responder));
   auto target = std::string(exchange.request.target());
   cluster_.find_leader(exchange.parameters.timeout,
-                       [responder, target = std::move(target)](const std::optional<server::NodeView>& leader) {
-                         if (!leader || leader->api_url.empty())
-                           return responder->send(text_error(Status::kInternalError, "leader not found"));
+                       [this, responder, target = std::move(target)](const std::optional<server::NodeView>& leader) {
+                         const bool is_known = leader && !leader->api_url.empty();
+                         if (!is_known) ++context_.counts->leader_not_found;
+                         if (!is_known) return responder->send(text_error(Status::kInternalError, "leader not found"));
                          Response response(Status::kMovedPermanently);
                          response.header("Location", leader->api_url + target);
                          responder->send(std::move(response));
@@ -60,7 +66,7 @@ void LeaderRoute::arrived(const std::shared_ptr<Trip>& trip, const ForwardEnd& e
     return context_.after(kRetryPause, [this, trip] { attempt(trip); });
   }
   switch (end.kind) {
-    case ForwardEnd::Kind::kNoLeader: return trip->responder.send(leader_not_found());
+    case ForwardEnd::Kind::kNoLeader: return trip->responder.send(no_leader());
     case ForwardEnd::Kind::kRefused:
       return trip->responder.send(request_error({.kind = SqlEnd::Kind::kRefused, .error = end.error}));
     case ForwardEnd::Kind::kUnknown:

@@ -15,6 +15,9 @@ class LeaderRoute {
  public:
   LeaderRoute(const HandlerContext& context, server::Cluster& cluster) : context_(context), cluster_(cluster) {}
 
+  /// The answer where nobody is known to lead; it is counted.
+  [[nodiscard]] Response no_leader() const;
+
   /// By redirection if the client asked for it, else by forwarding, with as many retries as it asked for of what had no
   /// effect.
   void take(Exchange exchange);

@@ -91,6 +91,15 @@ void RequestMetrics::answered(std::size_t tag, Status status, Instant begun) {
   endpoints_[tag].durations.add(now_() - begun);
 }
 
+std::uint64_t RequestMetrics::count_of(std::string_view endpoint) const {
+  const auto name = std::ranges::find(names_, endpoint);
+  QUORATE_ASSERT(name != names_.end());
+  std::uint64_t count = 0;
+  for (const auto& answers : endpoints_[static_cast<std::size_t>(name - names_.begin())].answers)
+    count += answers.load(std::memory_order_relaxed);
+  return count;
+}
+
 void RequestMetrics::write(MetricsText& metrics) const {
   metrics.counter("quorate_http_requests_total", "HTTP requests answered.");
   for (std::size_t tag = 0; tag < names_.size(); ++tag)

@@ -68,6 +68,8 @@ class RequestMetrics final : public AnswerObserver {
 
   void answered(std::size_t tag, Status status, Instant begun) override;
   void write(MetricsText& metrics) const;
+  /// How many requests to an endpoint were answered, well or not.
+  [[nodiscard]] std::uint64_t count_of(std::string_view endpoint) const;
 
  private:
   struct Endpoint {

@@ -5,6 +5,7 @@
 
 #include "server/http/console_handler.hpp"
 #include "server/http/forwarding.hpp"
+#include "server/http/licenses.hpp"
 #include "server/http/parameters.hpp"
 #include "server/http/query_string.hpp"
 #include "server/http/responses.hpp"
@@ -66,6 +67,14 @@ std::span<const HttpService::Route> HttpService::routes() {
       {"/remove", Match::kPrefix, Method::kDelete, [](auto& self, Exchange e) { self.members_.remove(std::move(e)); }},
       {"/readyz", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.members_.readyz(std::move(e)); }},
       {"/status", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.show_status(std::move(e)); }},
+      {"/db/sql", Match::kPrefix, Method::kPost,
+       [](auto& self, Exchange e) { self.sql_.show_rewritten(std::move(e)); }},
+      {"/db/sql", Match::kPrefix, Method::kGet, [](auto& self, Exchange e) { self.sql_.show_rewritten(std::move(e)); }},
+      {"/snapshot", Match::kExact, Method::kPost,
+       [](auto& self, Exchange e) { self.members_.take_snapshot(std::move(e)); }},
+      {"/reap", Match::kExact, Method::kPost, [](auto&, Exchange e) { ClusterHandler::reap(std::move(e)); }},
+      {"/debug/vars", Match::kExact, Method::kGet, [](auto& self, Exchange e) { self.show_counters(std::move(e)); }},
+      {"/licenses", Match::kExact, Method::kGet, [](auto&, Exchange e) { show_licenses(std::move(e)); }},
       {"/metrics", Match::kExact, Method::kGet, [](auto& self, Exchange e) { self.show_metrics(std::move(e)); }},
       {"/console", Match::kPrefix, Method::kGet, [](auto&, Exchange e) { serve_console(std::move(e)); }},
       {"/console", Match::kPrefix, Method::kHead, [](auto&, Exchange e) { serve_console(std::move(e)); }},
@@ -99,7 +108,9 @@ HttpService::HttpService(HttpServiceOptions options, server::Database& database,
       sql_(options_.context, database, cluster, leader_, options_.first_sequence_number),
       bulk_(options_.context, database, cluster, options_.bulk, options_.first_sequence_number),
       members_(cluster, leader_),
-      requests_(endpoint_names(), options_.context.now) {}
+      requests_(endpoint_names(), options_.context.now) {
+  options_.context.counts = &counts_;
+}
 
 void HttpService::handle(Request& request, Responder responder) {
   route(request, Origin::kClient, std::move(responder));
@@ -145,6 +156,42 @@ void HttpService::show_status(Exchange exchange) {
   const StatusTree* shown = exchange.parameters.key ? status.find(*exchange.parameters.key) : &status;
   (shown != nullptr ? *shown : nothing).write(writer);
   exchange.responder.send(json(Status::kOk, std::move(writer.buffer())));
+}
+
+void HttpService::write_counts(StatusTree& http) const {
+  const auto requests_to = [this](std::string_view endpoint) { return requests_.count_of(endpoint); };
+  http["executions"] = requests_to("POST /db/execute");
+  http["queries"] = requests_to("POST /db/query") + requests_to("GET /db/query");
+  http["requests"] = requests_to("POST /db/request");
+  http["execute_stmts_rx"] = counts_.execute_statements;
+  http["query_stmts_rx"] = counts_.query_statements;
+  http["request_stmts_rx"] = counts_.request_statements;
+  http["queued_executions"] = counts_.queued_requests;
+  http["leader_not_found"] = counts_.leader_not_found;
+  http["backups"] = requests_to("GET /db/backup");
+  http["loads"] = requests_to("POST /db/load");
+  http["boot"] = requests_to("POST /boot");
+  http["sql_analyze"] = requests_to("GET /db/sql") + requests_to("POST /db/sql");
+  http["num_status"] = requests_to("GET /status");
+  http["num_readyz"] = requests_to("GET /readyz");
+  http["user_snapshots"] = requests_to("POST /snapshot");
+  http["user_reaps"] = requests_to("POST /reap");
+  http["ui"] = requests_to("GET /console");
+}
+
+/// As Go's expvar writes it: one line for each.
+void HttpService::show_counters(Exchange exchange) {
+  std::map<std::string, StatusTree, std::less<>> counters;
+  if (options_.counters) options_.counters(counters);
+  write_counts(counters["http"]);
+  std::string text = "{";
+  for (const auto& [name, value] : counters) {
+    if (exchange.parameters.key && *exchange.parameters.key != name) continue;
+    JsonWriter writer(JsonLayout::kCompact);
+    value.write(writer);
+    text.append(text.size() > 1 ? "," : "").append("\n\"").append(name).append("\": ").append(writer.buffer());
+  }
+  exchange.responder.send(json(Status::kOk, text + "\n}\n"));
 }
 
 void HttpService::show_metrics(Exchange exchange) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +36,8 @@ struct HttpServiceOptions {
   /// Add what the node knows of itself.
   std::function<void(StatusTree&)> status;
   std::function<void(MetricsText&)> metrics;
+  /// Maps of counters for /debug/vars, by name.
+  std::function<void(std::map<std::string, StatusTree, std::less<>>&)> counters;
 };
 
 /// Lines that every answer carries: what speaks here, and what browsers may do with it. `allow_origin` may be empty.
@@ -59,8 +62,11 @@ class HttpService final : public HttpHandler {
   void route(Request& request, Origin origin, Responder responder);
   void show_status(Exchange exchange);
   void show_metrics(Exchange exchange);
+  void show_counters(Exchange exchange);
+  void write_counts(StatusTree& http) const;
 
   HttpServiceOptions options_;
+  HttpCounts counts_;
   server::Cluster& cluster_;
   LeaderRoute leader_;
   SqlHandler sql_;

@@ -122,6 +122,31 @@ void SqlHandler::query(Exchange exchange) {
 
 void SqlHandler::request(Exchange exchange) { serve(RequestKind::kMixed, std::move(exchange)); }
 
+void SqlHandler::show_rewritten(Exchange exchange) {
+  const auto refuse = [&](std::string_view why) { exchange.responder.send(text_error(Status::kBadRequest, why)); };
+  if (exchange.request.method == Method::kGet && !exchange.parameters.query) return refuse("query not specified");
+  const auto statements = statements_of(RequestKind::kMixed, exchange);
+  if (!statements) return refuse(statements.error().message);
+  JsonWriter json(style_of(exchange.parameters).layout);
+  json.begin_object().key("results").begin_array();
+  for (const SqlStatement& statement : *statements)
+    json.begin_object().key("original").string(statement.sql).key("rewritten").string(statement.sql).end_object();
+  json.end_array();
+  if (exchange.parameters.has(Flag::kTimings))
+    json.key("time").number(std::chrono::duration<double>(context_.now() - exchange.begun).count());
+  json.end_object();
+  exchange.responder.send(http::json(Status::kOk, std::move(json.buffer())));
+}
+
+void SqlHandler::count_statements(RequestKind kind, std::size_t statements) const {
+  HttpCounts& counts = *context_.counts;
+  switch (kind) {
+    case RequestKind::kExecute: counts.execute_statements += statements; break;
+    case RequestKind::kQuery: counts.query_statements += statements; break;
+    case RequestKind::kMixed: counts.request_statements += statements; break;
+  }
+}
+
 bool SqlHandler::may_run_here(RequestKind kind, const Parameters& parameters) const {
   if (cluster_.is_leader()) return true;
   if (kind == RequestKind::kExecute || !parameters.transaction.empty()) return false;
@@ -155,6 +180,7 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
   auto statements = statements_of(kind, exchange);
   if (!statements) return refuse(statements.error().message);
   request.sql.statements = std::move(*statements);
+  count_statements(kind, request.sql.statements.size());
   const auto is_disallowed = [](const SqlStatement& statement) { return is_disallowed_pragma(statement.sql); };
   if (std::ranges::any_of(request.sql.statements, is_disallowed))
     return exchange.responder.send(json(Status::kOk, R"({"results":[],"error":"disallowed pragma"})"));
@@ -177,6 +203,7 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
 
 /// Acknowledged when it is committed, which is more than clients of queued writes expect; the number says which it was.
 void SqlHandler::run_queued(SqlRequest request, Exchange exchange) {
+  ++context_.counts->queued_requests;
   auto results = std::make_shared<QueuedResults>();
   auto responder = std::make_shared<Responder>(std::move(exchange.responder));
   const ResultsStyle style = style_of(exchange.parameters);

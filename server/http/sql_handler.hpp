@@ -34,12 +34,16 @@ class SqlHandler {
   void query(Exchange exchange);
   void request(Exchange exchange);
 
+  /// /db/sql: what is executed instead of the statements that were sent. Here that is always the statements themselves.
+  void show_rewritten(Exchange exchange);
+
   void begin(Exchange exchange);
   void end(server::TransactionEnd how, Exchange exchange);
 
  private:
   void serve(sqlite::RequestKind kind, Exchange exchange);
   void run_queued(server::SqlRequest request, Exchange exchange);
+  void count_statements(sqlite::RequestKind kind, std::size_t statements) const;
   [[nodiscard]] bool may_run_here(sqlite::RequestKind kind, const Parameters& parameters) const;
 
   const HandlerContext& context_;

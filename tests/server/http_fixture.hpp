@@ -103,6 +103,7 @@ class FakeCluster final : public server::Cluster {
     removal_guard = guard;
     done(change_end);
   }
+  void take_snapshot(Duration, std::function<void(server::SnapshotEnd)> done) override { done(snapshot_end); }
   void transfer_leadership(std::string target, TransferWait wait, Duration,
                            std::function<void(server::ChangeEnd)> done) override {
     transfers.emplace_back(std::move(target), wait);
@@ -125,6 +126,7 @@ class FakeCluster final : public server::Cluster {
   RemovalGuard removal_guard = RemovalGuard::kOn;
   std::vector<std::pair<std::string, TransferWait>> transfers;
   server::ChangeEnd change_end;
+  server::SnapshotEnd snapshot_end = server::SnapshotEnd::kTaken;
 };
 
 class ServiceFixture {

@@ -91,6 +91,55 @@ TEST_F(ServiceTest, Metrics) {
   for (const std::string& line : expected) EXPECT_NE(answer.body.find(line), std::string::npos) << line << answer.body;
 }
 
+TEST_F(ServiceTest, CountersAreOnePerLine) {
+  post("/db/execute", R"(["a", "b"])");
+  post("/db/query", R"(["a"])");
+  get("/db/query?q=SELECT");
+  post("/db/request?pretty", R"(["a", "b", "c"])");
+  get("/status");
+  get("/readyz");
+  get("/readyz");
+  get("/leader");
+  get("/console/");
+  const std::string body = get("/debug/vars").body;
+  EXPECT_TRUE(body.starts_with("{\n\"http\": {")) << body;
+  EXPECT_TRUE(body.ends_with("}\n}\n")) << body;
+  for (const char* counter : {R"("executions":1,)", R"("queries":2,)", R"("requests":1,)", R"("execute_stmts_rx":2,)",
+                              R"("query_stmts_rx":2,)", R"("request_stmts_rx":3,)", R"("num_status":1,)",
+                              R"("num_readyz":2,)", R"("leader_not_found":1,)", R"("ui":1,)"})
+    EXPECT_NE(body.find(counter), std::string::npos) << counter << body;
+  EXPECT_EQ(get("/debug/vars?key=nothing").body, "{\n}\n");
+  EXPECT_TRUE(get("/debug/vars?key=http").body.starts_with("{\n\"http\": {"));
+  EXPECT_EQ(get("/debug/vars/x").status, Status::kNotFound) << "exact";
+}
+
+TEST_F(ServiceTest, ShowsThatNothingIsRewritten) {
+  EXPECT_EQ(post("/db/sql", R"x(["SELECT random()", ["INSERT INTO t VALUES(?)", 1]])x").body,
+            R"x({"results":[{"original":"SELECT random()","rewritten":"SELECT random()"},)x"
+            R"x({"original":"INSERT INTO t VALUES(?)","rewritten":"INSERT INTO t VALUES(?)"}]})x");
+  EXPECT_EQ(get("/db/sql?q=SELECT%201").body, R"({"results":[{"original":"SELECT 1","rewritten":"SELECT 1"}]})");
+  EXPECT_EQ(get("/db/sql").status, Status::kBadRequest);
+  EXPECT_EQ(get("/db/sql").body, "query not specified\n");
+  EXPECT_EQ(post("/db/sql", "{").status, Status::kBadRequest);
+}
+
+TEST_F(ServiceTest, Snapshots) {
+  EXPECT_EQ(post("/snapshot?trailing_logs=5", "").status, Status::kOk);
+  cluster.snapshot_end = server::SnapshotEnd::kNothingNew;
+  EXPECT_EQ(post("/snapshot", "").status, Status::kNoContent);
+  cluster.snapshot_end = server::SnapshotEnd::kTimedOut;
+  EXPECT_EQ(post("/snapshot", "").status, Status::kInternalError);
+  EXPECT_EQ(get("/snapshot").status, Status::kMethodNotAllowed);
+  EXPECT_EQ(post("/snapshot?trailing_logs=x", "").status, Status::kBadRequest);
+  EXPECT_EQ(post("/reap", "").body, "{\"snapshots_reaped\":0,\"wals_checkpointed\":0}\n");
+}
+
+TEST_F(ServiceTest, Licenses) {
+  const Answer answer = get("/licenses");
+  EXPECT_NE(answer.body.find("MIT License"), std::string::npos);
+  EXPECT_NE(answer.body.find("SQLite"), std::string::npos);
+}
+
 TEST(MetricsTextTest, EscapesLabels) {
   MetricsText metrics;
   metrics.counter("c", "Help.").sample(1.5, {{"a", "back\\slash \"quoted\"\n"}, {"b", "x"}});

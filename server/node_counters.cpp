@@ -1,0 +1,71 @@
+// The maps of /debug/vars that are not the HTTP interface's own.
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <malloc.h>
+
+#include "server/node_status.hpp"
+#include "server/process_figures.hpp"
+
+namespace quorate::server {
+
+using http::StatusTree;
+
+namespace {
+
+StatusTree::List command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  StatusTree::List words;
+  for (std::string word; std::getline(file, word, '\0');) words.emplace_back(word);
+  return words;
+}
+
+void write_memory(StatusTree& memory) {
+  const struct mallinfo2 heap = mallinfo2();
+  const ProcessFigures process = process_figures();
+  memory["Alloc"] = std::uint64_t{heap.uordblks + heap.hblkhd};
+  memory["HeapAlloc"] = std::uint64_t{heap.uordblks + heap.hblkhd};
+  memory["HeapIdle"] = std::uint64_t{heap.fordblks};
+  memory["HeapSys"] = std::uint64_t{heap.arena + heap.hblkhd};
+  memory["Sys"] = process.resident_bytes;
+}
+
+void write_database(const StatusSources& sources, StatusTree& database) {
+  const sqlite::Executor::Stats stats = sources.replica->executor().stats();
+  database["requests"] = stats.requests;
+  database["batches"] = stats.batches;
+  database["entries"] = stats.bundles;
+  database["repeats"] = stats.repeats;
+  const sqlite::PageKeeperReport& pages = sources.replica->page_care();
+  database["pages_scrubbed"] = pages.scrub.pages_checked;
+  database["pages_repaired"] = pages.pages_repaired;
+}
+
+void write_peers(const StatusSources& sources, StatusTree& proto) {
+  std::uint64_t bytes = 0;
+  std::uint64_t connected = 0;
+  for (const auto& peer : sources.transport->peers()) {
+    bytes += peer.link.bytes_sent;
+    connected += peer.link.is_connected ? 1 : 0;
+  }
+  proto["bytes_sent"] = bytes;
+  proto["peers_connected"] = connected;
+}
+
+}  // namespace
+
+void write_counters(const StatusSources& sources, Counters& counters) {
+  counters["cmdline"] = command_line();
+  write_memory(counters["memstats"]);
+  const ClusterCounts cluster = sources.membership != nullptr ? sources.membership->counts() : ClusterCounts();
+  counters["cluster"]["num_join_req"] = cluster.joins;
+  StatusTree& store = counters["store"];
+  store["num_snapshots"] = cluster.snapshots;
+  store["num_ignored_joins"] = cluster.joins_ignored;
+  store["num_removed_before_joins"] = cluster.removed_before_joins;
+  if (sources.transport != nullptr) write_peers(sources, counters["proto"]);
+  if (sources.replica != nullptr) write_database(sources, counters["db"]);
+}
+
+}  // namespace quorate::server
