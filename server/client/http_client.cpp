@@ -137,13 +137,17 @@ class HttpClient::Connection {
 };
 
 HttpClient::HttpClient(std::vector<std::string> hosts, std::string credentials, std::chrono::milliseconds timeout)
-    : hosts_(std::move(hosts)), timeout_(timeout) {
-  if (!credentials.empty()) authorization_ = "Authorization: Basic " + base64(credentials) + "\r\n";
+    : hosts_(std::move(hosts)), credentials_(std::move(credentials)), timeout_(timeout) {
+  if (!credentials_.empty()) authorization_ = "Authorization: Basic " + base64(credentials_) + "\r\n";
 }
 
 HttpClient::~HttpClient() = default;
 
 const std::string& HttpClient::host() const { return hosts_[current_]; }
+
+std::unique_ptr<HttpClient> HttpClient::beside(const std::string& host) const {
+  return std::make_unique<HttpClient>(std::vector{host}, credentials_, timeout_);
+}
 
 Result<HttpReply> HttpClient::send(const HttpRequest& request) {
   std::string body;
@@ -157,14 +161,19 @@ Result<HttpReply> HttpClient::send(const HttpRequest& request) {
 
 Result<HttpReply> HttpClient::send(const HttpRequest& request, const BodySink& sink) {
   HttpRequest current = request;
+  bool has_begun = false;
+  const BodySink noting = [&has_begun, &sink](std::string_view part) {
+    has_begun = true;
+    return sink(part);
+  };
   for (int redirects = 0; redirects <= kRedirectsMax; ++redirects) {
     Result<HttpReply> reply = fail(ErrorKind::kUnavailable, "no node to ask");
     for (std::size_t attempt = 0; attempt < hosts_.size(); ++attempt) {
-      reply = send_once(current, sink);
+      reply = send_once(current, noting);
       // A node that is gone, or has no leader to ask, need not be the only one.
       const bool try_next = (!reply && (reply.error().kind == ErrorKind::kUnavailable || current.may_be_repeated())) ||
                             (reply && reply->status == 503);
-      if (!try_next || hosts_.size() == 1) break;
+      if (!try_next || has_begun || hosts_.size() == 1) break;
       connection_.reset();
       current_ = (current_ + 1) % hosts_.size();
     }

@@ -37,7 +37,8 @@ struct HttpRequest {
   [[nodiscard]] bool may_be_repeated() const { return method == "GET" || repetition == Repetition::kHarmless; }
 };
 
-/// Called with the parts of a large answer as they come; returning false gives up the rest and the connection.
+/// Called with the parts of a large answer as they come; returning false gives up the rest and the connection. Once it
+/// has been called, the request is not sent again.
 using BodySink = std::function<bool(std::string_view)>;
 
 class HttpClient {
@@ -54,6 +55,9 @@ class HttpClient {
   /// The same, but a successful answer's body goes to the sink instead of into the reply.
   [[nodiscard]] Result<HttpReply> send(const HttpRequest& request, const BodySink& sink);
 
+  /// For another node of the same cluster, with all else as it is here.
+  [[nodiscard]] std::unique_ptr<HttpClient> beside(const std::string& host) const;
+
   /// The node that answered last, or would be asked next.
   [[nodiscard]] const std::string& host() const;
 
@@ -64,6 +68,7 @@ class HttpClient {
 
   std::vector<std::string> hosts_;
   std::size_t current_ = 0;
+  std::string credentials_;
   std::string authorization_;
   std::chrono::milliseconds timeout_;
   std::unique_ptr<Connection> connection_;

@@ -1,5 +1,6 @@
 #include "server/commands/sql.hpp"
 
+#include <algorithm>
 #include <clocale>
 #include <cstdlib>
 #include <iostream>
@@ -13,11 +14,29 @@
 
 namespace quorate {
 
+namespace {
+
+/// "http://a:4001,b:4001": the first one and others to try.
+std::vector<std::string> hosts_in(std::string text) {
+  if (const auto scheme = text.find("://"); scheme != std::string::npos) text.erase(0, scheme + 3);
+  text = text.substr(0, text.find('/'));
+  std::vector<std::string> hosts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    hosts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return hosts;
+}
+
+}  // namespace
+
 void describe_sql_options(CLI::App& app, SqlCommand& command) {
   app.footer(
       "Without statements, reads them from the terminal or from what is piped in; .help lists the shell's own "
       "commands.\n"
-      "RQLITE_HOST=http://host:port names the node to connect to, too. The exit code is 1 if a statement failed.\n\n"
+      "RQLITE_HOST=http://host:port,... names the nodes to connect to, too. The exit code is 1 if a statement "
+      "failed.\n\n"
       "  quorate sql -p 4001 \"SELECT * FROM t\"\n"
       "  quorate sql -a 127.0.0.1:4003,127.0.0.1:4005 < statements.sql");
   app.add_option("-H,--host", command.host, "Host of the node")->capture_default_str();
@@ -42,9 +61,7 @@ cli::ExitCode run_sql(SqlCommand command, std::ostream& out, std::ostream& err) 
   std::vector<std::string> hosts;
   if (const char* url = std::getenv("RQLITE_HOST");
       url != nullptr && command.host == "127.0.0.1" && command.port == 4001) {
-    std::string host = url;
-    if (const auto scheme = host.find("://"); scheme != std::string::npos) host.erase(0, scheme + 3);
-    hosts.push_back(host.substr(0, host.find('/')));
+    hosts = hosts_in(url);
   } else {
     hosts.push_back(command.host + ":" + std::to_string(command.port));
   }

@@ -1,6 +1,7 @@
 // The commands that begin with a dot, each a line in one table: name, arguments, what it does.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,15 +37,35 @@ struct DotCommands {
   Verdict ready(const Arguments&);
   Verdict remove(const Arguments&);
   Verdict step_down(const Arguments&);
+  Verdict extensions(const Arguments&);
+  Verdict counters(const Arguments&);
+  Verdict snapshot(const Arguments&);
+  Verdict reap(const Arguments&);
   Verdict print_help(const Arguments&);
   Verdict exit(const Arguments&);
 
+  // file_commands.cpp
+  Verdict backup(const Arguments&);
+  Verdict dump(const Arguments&);
+  Verdict restore(const Arguments&);
+  Verdict boot(const Arguments&);
+  Verdict import(const Arguments&);
+  Verdict system_dump(const Arguments&);
+
  private:
+  Verdict download(const std::string& target, const std::string& path);
+  Verdict upload(const std::string& target, const std::string& path);
   Verdict toggle(bool& setting, const Arguments&, const char* what);
   Verdict print_answer(const client::HttpRequest& request);
   Verdict print_names(const std::string& sql);
 
   Session& session;
 };
+
+/// For completion: names of commands; what may stand behind one, if that is a matter of choice; whether it is the name
+/// of a file.
+[[nodiscard]] std::vector<std::string> commands_beginning_with(std::string_view prefix);
+[[nodiscard]] std::optional<std::vector<std::string>> choices_of_command(std::string_view line);
+[[nodiscard]] bool wants_file(std::string_view line);
 
 }  // namespace quorate::shell

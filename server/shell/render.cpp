@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cwchar>
+#include <ostream>
+#include <sstream>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -35,65 +37,26 @@ std::string on_one_line(const std::string& text) {
 
 std::string shown(const Cell& cell) { return cell.kind == Cell::Kind::kNull ? "NULL" : on_one_line(cell.text); }
 
-std::string pad(const std::string& text, std::size_t width, bool to_the_right) {
+enum class Side { kLeft, kRight };
+
+Side side_of(const Cell& cell) { return cell.kind == Cell::Kind::kNumber ? Side::kRight : Side::kLeft; }
+
+std::string pad(const std::string& text, std::size_t width, Side side) {
   const std::size_t taken = display_width(text);
   const std::string space(width > taken ? width - taken : 0, ' ');
-  return to_the_right ? space + text : text + space;
+  return side == Side::kRight ? space + text : text + space;
 }
 
-std::vector<std::size_t> widths_of(const Rows& rows, Headers headers) {
-  std::vector<std::size_t> widths(rows.columns.size(), 1);
-  for (std::size_t column = 0; column < widths.size(); ++column) {
-    if (headers == Headers::kShown) widths[column] = std::max(widths[column], display_width(rows.columns[column]));
-    for (const auto& row : rows.rows) widths[column] = std::max(widths[column], display_width(shown(row[column])));
-  }
-  return widths;
+std::string without_blanks_behind(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
 }
 
-std::string column_mode(const Rows& rows, Headers headers) {
-  const auto widths = widths_of(rows, headers);
-  std::string out;
-  const auto line = [&](auto&& text_of) {
-    std::string one;
-    for (std::size_t column = 0; column < widths.size(); ++column) {
-      if (column > 0) one += "  ";
-      one += text_of(column);
-    }
-    one.erase(one.find_last_not_of(' ') + 1);
-    out += one + '\n';
-  };
-  if (headers == Headers::kShown) {
-    line([&](std::size_t column) { return pad(rows.columns[column], widths[column], false); });
-    line([&](std::size_t column) { return std::string(widths[column], '-'); });
-  }
-  for (const auto& row : rows.rows) {
-    line([&](std::size_t column) {
-      return pad(shown(row[column]), widths[column], row[column].kind == Cell::Kind::kNumber);
-    });
-  }
-  return out;
-}
+std::string quoted(const std::string& text) { return boost::json::serialize(boost::json::string(text)); }
 
-std::string table_mode(const Rows& rows, Headers headers) {
-  const auto widths = widths_of(rows, headers);
-  std::string rule = "+";
-  for (const std::size_t width : widths) rule += std::string(width + 2, '-') + '+';
-  rule += '\n';
-  std::string out = rule;
-  if (headers == Headers::kShown) {
-    out += '|';
-    for (std::size_t column = 0; column < widths.size(); ++column)
-      out += ' ' + pad(rows.columns[column], widths[column], false) + " |";
-    out += '\n' + rule;
-  }
-  for (const auto& row : rows.rows) {
-    out += '|';
-    for (std::size_t column = 0; column < widths.size(); ++column) {
-      out += ' ' + pad(shown(row[column]), widths[column], row[column].kind == Cell::Kind::kNumber) + " |";
-    }
-    out += '\n';
-  }
-  return rows.rows.empty() ? out : out + rule;
+std::string json_of(const Cell& cell) {
+  if (cell.kind == Cell::Kind::kNull) return "null";
+  return cell.kind == Cell::Kind::kNumber ? cell.text : quoted(cell.text);
 }
 
 std::string csv_field(const std::string& text) {
@@ -104,56 +67,6 @@ std::string csv_field(const std::string& text) {
     quoted += letter;
   }
   return quoted + '"';
-}
-
-std::string csv_mode(const Rows& rows, Headers headers) {
-  std::string out;
-  const auto end_line = [&out] {
-    if (!out.empty() && out.back() == ',') out.pop_back();
-    out += "\r\n";
-  };
-  if (headers == Headers::kShown) {
-    for (const std::string& name : rows.columns) out += csv_field(name) + ',';
-    end_line();
-  }
-  for (const auto& row : rows.rows) {
-    for (const Cell& cell : row) out += csv_field(cell.text) + ',';
-    end_line();
-  }
-  return out;
-}
-
-std::string json_mode(const Rows& rows) {
-  std::string out = "[";
-  for (std::size_t number = 0; number < rows.rows.size(); ++number) {
-    out += number == 0 ? "{" : ",\n{";
-    for (std::size_t column = 0; column < rows.columns.size(); ++column) {
-      const Cell& cell = rows.rows[number][column];
-      if (column > 0) out += ',';
-      out += boost::json::serialize(boost::json::string(rows.columns[column])) + ':';
-      if (cell.kind == Cell::Kind::kNull)
-        out += "null";
-      else
-        out += cell.kind == Cell::Kind::kNumber ? cell.text : boost::json::serialize(boost::json::string(cell.text));
-    }
-    out += '}';
-  }
-  return out + "]\n";
-}
-
-std::string line_mode(const Rows& rows) {
-  std::size_t width = 0;
-  for (const std::string& name : rows.columns) width = std::max(width, display_width(name));
-  std::string out;
-  for (std::size_t number = 0; number < rows.rows.size(); ++number) {
-    if (number > 0) out += '\n';
-    for (std::size_t column = 0; column < rows.columns.size(); ++column) {
-      const Cell& cell = rows.rows[number][column];
-      out +=
-          pad(rows.columns[column], width, true) + " = " + (cell.kind == Cell::Kind::kNull ? "NULL" : cell.text) + '\n';
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -169,15 +82,121 @@ const char* name_of(Mode mode) {
   return std::ranges::find(kModes, mode, [](const auto& entry) { return entry.first; })->second;
 }
 
-std::string render(const Rows& rows, Mode mode, Headers headers) {
-  switch (mode) {
-    case Mode::kColumn: return column_mode(rows, headers);
-    case Mode::kTable: return table_mode(rows, headers);
-    case Mode::kCsv: return csv_mode(rows, headers);
-    case Mode::kJson: return json_mode(rows);
-    case Mode::kLine: return line_mode(rows);
+void RowPrinter::begin(std::vector<std::string> columns) {
+  columns_ = std::move(columns);
+  widths_.clear();
+  held_back_.clear();
+  printed_ = 0;
+  is_measured_ = !is_aligned();
+  if (is_measured_) print_head();
+}
+
+void RowPrinter::row(std::vector<Cell> cells) {
+  if (is_measured_) return print(cells);
+  held_back_.push_back(std::move(cells));
+  if (held_back_.size() >= kMeasuredRows) measure();
+}
+
+void RowPrinter::end() {
+  if (!is_measured_) measure();
+  if (mode_ == Mode::kTable && printed_ > 0) print_rule();
+  if (mode_ == Mode::kJson) out_ << "]\n";
+}
+
+/// The columns are as wide as what is known of them needs.
+void RowPrinter::measure() {
+  is_measured_ = true;
+  widths_.assign(columns_.size(), 1);
+  for (std::size_t column = 0; column < columns_.size(); ++column) {
+    std::size_t& width = widths_[column];
+    if (headers_ == Headers::kShown) width = std::max(width, display_width(columns_[column]));
+    for (const auto& cells : held_back_) width = std::max(width, display_width(shown(cells[column])));
   }
-  return {};
+  print_head();
+  for (const auto& cells : held_back_) print(cells);
+  held_back_.clear();
+}
+
+void RowPrinter::print_rule() {
+  out_ << '+';
+  for (const std::size_t width : widths_) out_ << std::string(width + 2, '-') << '+';
+  out_ << '\n';
+}
+
+void RowPrinter::print_csv(const std::vector<std::string>& fields) {
+  for (std::size_t i = 0; i < fields.size(); ++i) out_ << (i > 0 ? "," : "") << csv_field(fields[i]);
+  out_ << "\r\n";
+}
+
+void RowPrinter::print_head() {
+  if (mode_ == Mode::kJson) out_ << '[';
+  if (mode_ == Mode::kTable) print_rule();
+  if (headers_ == Headers::kHidden) return;
+  if (mode_ == Mode::kCsv) return print_csv(columns_);
+  if (mode_ == Mode::kTable) {
+    out_ << '|';
+    for (std::size_t i = 0; i < columns_.size(); ++i) out_ << ' ' << pad(columns_[i], widths_[i], Side::kLeft) << " |";
+    out_ << '\n';
+    print_rule();
+  }
+  if (mode_ == Mode::kColumn) {
+    std::string names;
+    std::string underlines;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      names.append(i > 0 ? "  " : "").append(pad(columns_[i], widths_[i], Side::kLeft));
+      underlines.append(i > 0 ? "  " : "").append(widths_[i], '-');
+    }
+    out_ << without_blanks_behind(std::move(names)) << '\n' << underlines << '\n';
+  }
+}
+
+void RowPrinter::print(const std::vector<Cell>& cells) {
+  const bool is_first = printed_++ == 0;
+  switch (mode_) {
+    case Mode::kColumn: {
+      std::string line;
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        line.append(i > 0 ? "  " : "").append(pad(shown(cells[i]), widths_[i], side_of(cells[i])));
+      out_ << without_blanks_behind(std::move(line)) << '\n';
+      break;
+    }
+    case Mode::kTable:
+      out_ << '|';
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        out_ << ' ' << pad(shown(cells[i]), widths_[i], side_of(cells[i])) << " |";
+      out_ << '\n';
+      break;
+    case Mode::kCsv: {
+      std::vector<std::string> fields;
+      for (const Cell& cell : cells) fields.push_back(cell.text);
+      print_csv(fields);
+      break;
+    }
+    case Mode::kJson:
+      out_ << (is_first ? "{" : ",\n{");
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        out_ << (i > 0 ? "," : "") << quoted(columns_[i]) << ':' << json_of(cells[i]);
+      out_ << '}';
+      break;
+    case Mode::kLine: {
+      std::size_t width = 0;
+      for (const std::string& name : columns_) width = std::max(width, display_width(name));
+      if (!is_first) out_ << '\n';
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        out_ << pad(columns_[i], width, Side::kRight) << " = "
+             << (cells[i].kind == Cell::Kind::kNull ? "NULL" : cells[i].text) << '\n';
+      break;
+    }
+  }
+}
+
+std::string render(const Rows& rows, Mode mode, Headers headers) {
+  std::ostringstream out;
+  RowPrinter printer(out, mode, headers);
+  printer.begin(rows.columns);
+  for (const auto& cells : rows.rows) printer.row(cells);
+  printer.end();
+  return std::move(out).str();
 }
 
 std::size_t display_width(std::string_view text) {

@@ -1,19 +1,23 @@
 #include "server/shell/repl.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <editline/readline.h>
 
+#include "server/shell/dot_commands.hpp"
 #include "server/shell/words.hpp"
 
 namespace quorate::shell {
 
 namespace {
 
-constexpr int kHistoryLinesMax = 1000;
+constexpr int kHistoryLinesUsually = 1000;
 
 // libedit calls back without a context of ours, so what the callbacks need has to stand here. One shell per process.
 Session* completing_session = nullptr;
@@ -21,10 +25,11 @@ volatile std::sig_atomic_t interrupted = 0;
 
 char* copy_for_libedit(const std::string& text) { return strdup(text.c_str()); }
 
-char** complete(const char* text, int, int) {
-  rl_attempted_completion_over = 1;  // names of files make no sense here
+char** complete(const char* text, int begin, int) {
+  const std::string_view before = std::string_view(rl_line_buffer).substr(0, static_cast<std::size_t>(begin));
+  rl_attempted_completion_over = wants_file(before) ? 0 : 1;  // else names of files make no sense
   std::vector<std::string> names;
-  if (completing_session != nullptr) names = completing_session->completions(text);
+  if (completing_session != nullptr && !wants_file(before)) names = completing_session->completions(before, text);
   if (names.empty()) return nullptr;
   // The list that libedit wants: what all have in common, then each of them, then nothing.
   std::string common = names.front();
@@ -40,6 +45,15 @@ char** complete(const char* text, int, int) {
     for (std::size_t i = 0; i < names.size(); ++i) list[i + 1] = copy_for_libedit(names[i]);
   }
   return list;
+}
+
+/// As the user wants it: RQLITE_HISTFILESIZE, 0 for none.
+int history_lines() {
+  const char* wanted = std::getenv("RQLITE_HISTFILESIZE");
+  if (wanted == nullptr) return kHistoryLinesUsually;
+  int lines = 0;
+  const auto parsed = std::from_chars(wanted, wanted + std::strlen(wanted), lines);
+  return parsed.ec == std::errc{} && lines >= 0 ? lines : kHistoryLinesUsually;
 }
 
 void on_interrupt(int) { interrupted = 1; }
@@ -58,7 +72,8 @@ void run_interactive(Session& session, const std::string& history_file) {
   rl_initialize();
   rl_attempted_completion_function = complete;
   using_history();
-  stifle_history(kHistoryLinesMax);
+  const int lines_kept = history_lines();
+  stifle_history(std::max(lines_kept, 1));
   if (!history_file.empty()) read_history(history_file.c_str());
   catch_interrupts();
   std::string pending;
@@ -86,7 +101,7 @@ void run_interactive(Session& session, const std::string& history_file) {
     pending.clear();
   }
   session.close();
-  if (!history_file.empty()) write_history(history_file.c_str());
+  if (!history_file.empty() && lines_kept > 0) write_history(history_file.c_str());
   completing_session = nullptr;
 }
 

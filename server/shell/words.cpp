@@ -1,6 +1,7 @@
 #include "server/shell/words.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -39,6 +40,16 @@ std::string take_word(std::string_view& sql) {
   return word;
 }
 
+/// The same with digits and underscores, as names have them.
+std::string take_name(std::string_view& sql) {
+  std::string name;
+  while (!sql.empty() && (std::isalnum(static_cast<unsigned char>(sql.front())) != 0 || sql.front() == '_')) {
+    name += static_cast<char>(std::toupper(static_cast<unsigned char>(sql.front())));
+    sql.remove_prefix(1);
+  }
+  return name;
+}
+
 }  // namespace
 
 bool is_blank(std::string_view text) { return std::ranges::all_of(text, is_space); }
@@ -48,6 +59,28 @@ std::string first_word(std::string_view sql) { return take_word(sql); }
 std::string second_word(std::string_view sql) {
   take_word(sql);
   return take_word(sql);
+}
+
+bool reads_only(std::string_view sql) {
+  const std::string first = take_word(sql);
+  if (first != "WITH") return first == "SELECT" || first == "VALUES" || first == "EXPLAIN";
+  // The statement proper is the first one outside of the brackets that the common tables stand in.
+  static constexpr std::array<std::string_view, 6> kVerbs = {"SELECT",  "VALUES", "INSERT",
+                                                             "REPLACE", "UPDATE", "DELETE"};
+  for (int depth = 0; !(sql = skip_blank_and_comments(sql)).empty();) {
+    const char letter = sql.front();
+    const char closing = letter == '[' ? ']' : letter;
+    if (letter == '\'' || letter == '"' || letter == '`' || letter == '[') {
+      sql.remove_prefix(std::min(sql.find(closing, 1), sql.size() - 1) + 1);
+    } else if (std::isalpha(static_cast<unsigned char>(letter)) != 0 || letter == '_') {
+      const std::string word = take_name(sql);
+      if (depth == 0 && std::ranges::find(kVerbs, word) != kVerbs.end()) return word == "SELECT" || word == "VALUES";
+    } else {
+      depth += letter == '(' ? 1 : letter == ')' ? -1 : 0;
+      sql.remove_prefix(1);
+    }
+  }
+  return false;
 }
 
 std::vector<std::string> split(std::string_view line) {
@@ -74,6 +107,15 @@ std::vector<std::string> split(std::string_view line) {
   }
   if (in_word) words.push_back(word);
   return words;
+}
+
+std::string quoted_text(std::string_view text) {
+  std::string sql = "'";
+  for (const char letter : text) {
+    sql += letter;
+    if (letter == '\'') sql += letter;
+  }
+  return sql + "'";
 }
 
 bool is_complete(const std::string& sql) { return is_blank(sql) || sqlite3_complete(sql.c_str()) != 0; }

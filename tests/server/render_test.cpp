@@ -1,5 +1,7 @@
 #include "server/shell/render.hpp"
 
+#include <sstream>
+
 #include <gtest/gtest.h>
 
 #include "server/shell/session.hpp"
@@ -50,6 +52,30 @@ TEST(Render, LinesHaveOneValueEach) {
 TEST(Render, ALineBreakDoesNotBreakTheColumns) {
   const Rows rows{{"x"}, {{{Cell::Kind::kText, "a\nb"}}}};
   EXPECT_EQ(render(rows, Mode::kColumn, Headers::kHidden), "a\\nb\n");
+}
+
+TEST(Render, RowsBehindTheMeasuredOnesComeAtOnce) {
+  std::ostringstream out;
+  RowPrinter printer(out, Mode::kColumn, Headers::kShown);
+  printer.begin({"n"});
+  for (std::size_t i = 0; i + 1 < kMeasuredRows; ++i) printer.row({{Cell::Kind::kNumber, "1"}});
+  EXPECT_EQ(out.str(), "");
+  printer.row({{Cell::Kind::kNumber, "22"}});
+  EXPECT_TRUE(out.str().starts_with("n\n--\n 1\n")) << out.str().substr(0, 20);
+  printer.row({{Cell::Kind::kNumber, "333"}});
+  EXPECT_TRUE(out.str().ends_with("\n22\n333\n")) << "a wider one sticks out";
+  printer.end();
+  EXPECT_TRUE(out.str().ends_with("\n333\n"));
+}
+
+TEST(Words, QueriesAreToldFromWhatMayWrite) {
+  for (const char* query :
+       {"SELECT 1", " -- x\n values(1)", "EXPLAIN DELETE FROM t", "WITH a AS (SELECT 1) SELECT * FROM a",
+        "WITH RECURSIVE \"delete\"(x) AS (VALUES(1)), [update] AS (SELECT ')') /* INSERT */ SELECT 1"})
+    EXPECT_TRUE(reads_only(query)) << query;
+  for (const char* other : {"INSERT INTO t SELECT 1", "WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", "PRAGMA x",
+                            "WITH a AS (SELECT 1) DELETE FROM t", "WITH", "WITH a AS (SELECT 'open", ""})
+    EXPECT_FALSE(reads_only(other)) << other;
 }
 
 TEST(Words, CommentsAreSkippedAndQuotesKeepTogether) {
