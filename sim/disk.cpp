@@ -21,15 +21,43 @@ std::string name_of(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-void put(std::vector<std::byte>& content, std::uint64_t offset, std::span<const std::byte> from) {
-  if (content.size() < offset + from.size()) content.resize(offset + from.size());
-  // Not std::ranges::copy, which g++ 12 turns into a loop over single bytes.
-  std::copy(from.begin(), from.end(), content.begin() + static_cast<std::ptrdiff_t>(offset));
-}
-
 std::uint64_t sector_of(std::uint64_t offset) { return offset / kSectorBytes; }
 
 }  // namespace
+
+// --- The bytes of a file ---
+
+void detail::FileContent::resize(std::uint64_t size) {
+  size_ = size;
+  if (written_.size() > size) written_.resize(size);
+}
+
+void detail::FileContent::write(std::uint64_t offset, std::span<const std::byte> from) {
+  const std::uint64_t end = offset + from.size();
+  size_ = std::max(size_, end);
+  if (written_.size() < end) written_.resize(end);
+  // Not std::ranges::copy, which g++ 12 turns into a loop over single bytes.
+  std::copy(from.begin(), from.end(), written_.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+void detail::FileContent::read(std::uint64_t offset, std::span<std::byte> into) const {
+  QUORATE_ASSERT(offset + into.size() <= size_);
+  const std::uint64_t first = std::min<std::uint64_t>(offset, written_.size());
+  const std::uint64_t count = std::min<std::uint64_t>(into.size(), written_.size() - first);
+  std::copy_n(written_.begin() + static_cast<std::ptrdiff_t>(first), count, into.begin());
+  std::ranges::fill(into.subspan(count), std::byte{0});
+}
+
+std::byte detail::FileContent::at(std::uint64_t offset) const {
+  return offset < written_.size() ? written_[offset] : std::byte{0};
+}
+
+std::span<const std::byte> detail::FileContent::bytes() {
+  written_.resize(size_);
+  return written_;
+}
+
+// --- A file ---
 
 Result<void> SimFile::check() const { return disk_->check(process_); }
 
@@ -40,7 +68,7 @@ Result<std::size_t> SimFile::read(std::uint64_t offset, std::span<std::byte> int
   }
   const std::uint64_t size = inode_->cached.size();
   const std::uint64_t count = offset < size ? std::min<std::uint64_t>(into.size(), size - offset) : 0;
-  std::copy_n(inode_->cached.begin() + static_cast<std::ptrdiff_t>(std::min(offset, size)), count, into.begin());
+  if (count > 0) inode_->cached.read(offset, into.first(count));
   return count;
 }
 
@@ -117,7 +145,7 @@ std::uint64_t SimFiles::used_bytes() const {
 }
 
 void SimFiles::write_cached(Inode& inode, std::uint64_t offset, std::span<const std::byte> from) {
-  put(inode.cached, offset, from);
+  inode.cached.write(offset, from);
   if (take_fault(DiskFault::kLostWrite)) return;
   if (take_fault(DiskFault::kMisdirectedWrite))
     offset = random_.below(sector_of(inode.cached.size()) + 1) * kSectorBytes;
@@ -138,8 +166,8 @@ void SimFiles::apply_sectors(Inode& inode, const detail::PendingWrite& write, st
   const std::uint64_t begin = std::max(write.offset, first * kSectorBytes);
   const std::uint64_t end = std::min(write.offset + write.size, last * kSectorBytes);
   if (begin >= end) return;
-  put(inode.durable, begin,
-      std::span(inode.pending_bytes).subspan(write.bytes_at + (begin - write.offset), end - begin));
+  inode.durable.write(begin,
+                      std::span(inode.pending_bytes).subspan(write.bytes_at + (begin - write.offset), end - begin));
 }
 
 void SimFiles::make_durable(Inode& inode) {
@@ -337,7 +365,7 @@ std::vector<std::string> SimFiles::durable_files() const {
 std::span<const std::byte> SimFiles::durable_bytes(const std::string& path) const {
   const auto found = durable_names_.find(path);
   QUORATE_ASSERT(found != durable_names_.end());
-  return found->second->durable;
+  return found->second->durable.bytes();
 }
 
 void SimFiles::flip_bit(const std::string& path, std::uint64_t offset, unsigned bit) {
@@ -354,8 +382,10 @@ void SimFiles::overwrite(const std::string& path, std::uint64_t offset, std::spa
   QUORATE_ASSERT(offset + bytes.size() <= inode.durable.size());
   for (const std::byte byte : bytes) {
     // What the cache holds of later writes stays.
-    if (offset < inode.cached.size() && inode.cached[offset] == inode.durable[offset]) inode.cached[offset] = byte;
-    inode.durable[offset++] = byte;
+    const std::span<const std::byte> one(&byte, 1);
+    const bool is_as_cached = offset < inode.cached.size() && inode.cached.at(offset) == inode.durable.at(offset);
+    if (is_as_cached) inode.cached.write(offset, one);
+    inode.durable.write(offset++, one);
   }
 }
 

@@ -50,6 +50,24 @@ class SimFiles;
 
 namespace detail {
 
+/// The bytes of a file. What lies behind the last byte that was ever written is zero and takes neither memory nor time:
+/// logs allocate their segments in advance.
+class FileContent {
+ public:
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  void resize(std::uint64_t size);
+  void write(std::uint64_t offset, std::span<const std::byte> from);
+  /// `into` lies within the file.
+  void read(std::uint64_t offset, std::span<std::byte> into) const;
+  [[nodiscard]] std::byte at(std::uint64_t offset) const;
+  /// All of it, spelled out.
+  [[nodiscard]] std::span<const std::byte> bytes();
+
+ private:
+  std::vector<std::byte> written_;
+  std::uint64_t size_ = 0;
+};
+
 /// A write or a change of size that is not durable yet. Its bytes are in Inode::pending_bytes.
 struct PendingWrite {
   std::uint64_t offset = 0;
@@ -59,8 +77,8 @@ struct PendingWrite {
 };
 
 struct Inode {
-  std::vector<std::byte> cached;
-  std::vector<std::byte> durable;
+  FileContent cached;
+  FileContent durable;
   std::vector<PendingWrite> pending;
   std::vector<std::byte> pending_bytes;
 };
