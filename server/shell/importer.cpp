@@ -63,6 +63,7 @@ Verdict Importer::run() {
   std::error_code error;
   if (!file_ || std::filesystem::is_directory(wish_.file, error)) return session_.complain("cannot read " + wish_.file);
   if (const auto prepared = prepare(); !prepared) return session_.complain(prepared.error().message);
+  insert_.emplace(wish_.table, columns_);
   if (const auto imported = import_rows(); !imported) return session_.complain(imported.error().message + advice());
   session_.out() << rows_ << (rows_ == 1 ? " row" : " rows") << " imported\n";
   session_.out().flush();
@@ -129,7 +130,7 @@ Result<void> Importer::add(const std::vector<CsvField>& record, Batch& batch) co
     const bool is_null = wish_.null && !field.is_quoted && field.text == *wish_.null;
     values.push_back(is_null ? std::nullopt : std::optional(field.text));
   }
-  batch.elements.append(batch.lines.empty() ? "" : ",").append(InsertRows(wish_.table, columns_).element(values));
+  batch.elements.append(batch.lines.empty() ? "" : ",").append(insert_->element(values));
   batch.lines.push_back(reader_.line());
   return {};
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ class Importer {
   std::ifstream file_;
   CsvReader reader_;
   std::vector<std::string> columns_;
+  std::optional<InsertRows> insert_;
   std::uint64_t rows_ = 0;  ///< sent and in the table
 };
 

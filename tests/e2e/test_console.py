@@ -128,6 +128,14 @@ def test_the_node_itself_is_gone(browser, cluster):
     browser.until_text(".happenings", "this node answers the console again")
 
 
+def test_read_replicas(browser, cluster):
+    cluster.form(1)
+    replica = cluster.add("replica", "-raft-non-voter").wait_until_ready()
+    browser.open(f"{replica.url}/console/")
+    browser.until(lambda: member(browser, "replica").get("Role") == "Read replica", "the replica")
+    browser.until_text("#view-cluster header p", "2 of 2 nodes answer. n1 leads in term")
+
+
 def test_the_figures_of_the_node(browser, node):
     browser.open(f"{node.url}/console/")
     browser.until_text(".facts", node.name)
