@@ -43,7 +43,7 @@ Split split(const std::string& text, std::size_t piece_bytes) {
 
 TEST(SqlTextSplitter, CutsBetweenStatementsOnly) {
   const std::string text = padded(kStatements) + std::string(kStatements);
-  for (const std::size_t bytes : {1, 2, 3, 7, 50, 300, 10'000}) {
+  for (const std::size_t bytes : {1U, 2U, 3U, 7U, 50U, 300U, 10'000U}) {
     const Split got = split(text, bytes);
     EXPECT_EQ(got.all + "\n", text) << bytes;
     for (const std::string& piece : got.pieces) {
@@ -56,7 +56,7 @@ TEST(SqlTextSplitter, CutsBetweenStatementsOnly) {
 TEST(SqlTextSplitter, LeavesOutWhatPutsADumpIntoATransaction) {
   const std::string content = padded(kStatements);
   const std::string dump = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n" + content + "COMMIT;\n";
-  for (const std::size_t bytes : {1, 13, 400, 10'000}) EXPECT_EQ(split(dump, bytes).all + "\n", content) << bytes;
+  for (const std::size_t bytes : {1U, 13U, 400U, 10'000U}) EXPECT_EQ(split(dump, bytes).all + "\n", content) << bytes;
   EXPECT_EQ(split("BEGIN;\nSELECT 1;\nCOMMIT;", 5).all, "SELECT 1;");
   EXPECT_EQ(split("SELECT 'x\nCOMMIT;", 5).all, "SELECT 'x\nCOMMIT;");
 }
