@@ -98,8 +98,8 @@ test("rates and latencies", () => {
 });
 
 test("curves", () => {
-  assert.deepEqual([0, 0.3, 1, 1.1, 3, 70].map(roundUp), [1, 0.5, 1, 2, 5, 100]);
-  assert.deepEqual([0, 900, 1100, 30 << 20].map(roundUpBytes), [1, 1000, 2048, 50 << 20]);
+  assert.deepEqual([0, 0.3, 1, 1.1, 3, 70].map(roundUp), [1, 0.3, 1, 1.5, 3, 75]);
+  assert.deepEqual([0, 900, 1100, 30 << 20].map(roundUpBytes), [1, 1000, 1536, 30 << 20]);
   assert.equal(pathOf([0, 10], 2, {low: 0, high: 10}), "M0.0 120.0L300.0 0.0");
   assert.equal(pathOf([1, undefined, 1], 3, {low: 0, high: 1}), "M0.0 0.0M300.0 0.0", "a gap is a gap");
   assert.equal(pathOf([5], 3, {low: 0, high: 10}), "M300.0 60.0", "the newest is on the right");

@@ -7,11 +7,12 @@ import {clock} from "./format.js";
 const WIDTH = 300;
 const HEIGHT = 120;
 
-/** 1, 2 or 5 times a power of ten that is at least this much. */
+/** A round number that is at least this much, and not much more. */
 export function roundUp(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((round) => round >= value * 0.999999);
+  const rounds = [1, 1.5, 2, 3, 5, 7.5, 10].map((factor) => Number((factor * power).toPrecision(12)));
+  return rounds.find((round) => round >= value * 0.999999);
 }
 
 /** The same for bytes, in the units that they are shown in. */
@@ -98,7 +99,7 @@ export class Chart {
     const point = this.#points.at(at < 0 ? -1 : -1 - at);
     const texts = this.#series.map((one) => {
       const text = this.#format(point?.[one.key]);
-      one.value.replaceChildren(text, one.name ? h("small", {}, ` ${one.name}`) : "");
+      one.value.replaceChildren(text, one.name ? h("small", {}, one.name) : "");
       return one.name ? `${one.name} ${text}` : text;
     });
     const x = (WIDTH * (this.#capacity - 1 - at)) / (this.#capacity - 1);
