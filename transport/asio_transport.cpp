@@ -33,7 +33,8 @@ Result<void> AsioTransport::listen() {
       .arrived = [this](const wire::Hello& hello) { arrived(hello); },
       .lost = [this](NodeId peer) { left(peer); },
   };
-  auto listener = PeerListener::start(runtime_, options_.listen, options_.identity, std::move(events));
+  auto listener =
+      PeerListener::start(runtime_, options_.listen, options_.identity, std::move(events), options_.tls.accepting);
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::move(*listener);
   return {};
@@ -102,7 +103,11 @@ void AsioTransport::reconfigure(const Configuration& configuration) {
 }
 
 std::unique_ptr<PeerLink> AsioTransport::make_link(NodeId node, const std::string& address) {
-  PeerLink::Options options{.identity = options_.identity, .peer = node, .address = address, .seed = next_seed()};
+  PeerLink::Options options{.identity = options_.identity,
+                            .peer = node,
+                            .address = address,
+                            .seed = next_seed(),
+                            .tls = options_.tls.dialling};
   PeerLink::Events events{.connected = nullptr, .lost = [this, node] { events_.lost(node); }};
   return std::make_unique<PeerLink>(runtime_, std::move(options), std::move(events));
 }
@@ -116,7 +121,11 @@ void AsioTransport::call(NodeId peer, Payload request, Duration timeout, CallDon
 }
 
 void AsioTransport::call(const std::string& address, Payload request, Duration timeout, CallDone done) {
-  PeerLink::Options options{.identity = options_.identity, .peer = kNoNode, .address = address, .seed = next_seed()};
+  PeerLink::Options options{.identity = options_.identity,
+                            .peer = kNoNode,
+                            .address = address,
+                            .seed = next_seed(),
+                            .tls = options_.tls.dialling};
   const std::uint64_t number = links_made_;
   auto link = std::make_unique<PeerLink>(runtime_, std::move(options), PeerLink::Events{});
   PeerLink& dialling = *link;

@@ -27,6 +27,7 @@
 #include "transport/peer_link.hpp"
 #include "transport/peer_listener.hpp"
 #include "transport/timer.hpp"
+#include "transport/tls.hpp"
 
 namespace quorate::transport {
 
@@ -36,6 +37,7 @@ class AsioTransport {
     HostPort listen;
     PeerIdentity identity;
     std::uint64_t seed = 0;  ///< of the pauses between attempts to connect
+    PeerTls tls;
   };
   struct Events {
     std::function<void(Message)> received;

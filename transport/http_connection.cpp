@@ -14,6 +14,11 @@ using transport::detail::ErrorCode;
 
 namespace {
 
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 48\r\n"
+    "Connection: close\r\n\r\n"
+    "Client sent an HTTP request to an HTTPS server.\n";
+
 std::string peer_of(const asio::ip::tcp::socket& socket) {
   ErrorCode error;
   const auto endpoint = socket.remote_endpoint(error);
@@ -79,15 +84,36 @@ class HttpConnection::Outlet final : public ResponseSink, public std::enable_sha
 
 HttpConnection::HttpConnection(std::shared_ptr<HttpServer::Core> core, asio::ip::tcp::socket socket)
     : core_(std::move(core)),
-      socket_(std::move(socket)),
+      stream_(std::move(socket), core_->tls.get()),
       outlet_(std::make_shared<Outlet>(core_->runtime)),
-      session_(core_->context, outlet_, peer_of(socket_)) {}
+      session_(core_->context, outlet_, peer_of(stream_.socket())) {}
 
 void HttpConnection::start(HttpDeadlines::Handle handle) {
   handle_ = handle;
   outlet_->connect(weak_from_this());
+  if (stream_.is_secure()) return greet();
   watch();
   read();
+}
+
+void HttpConnection::greet() {
+  core_->start_deadline(handle_, Wait::kGreeting);
+  stream_.async_handshake([self = shared_from_this()](ErrorCode error) {
+    if (!self->is_closed_) self->greeted(error);
+  });
+}
+
+void HttpConnection::greeted(ErrorCode error) {
+  if (!error) {
+    watch();
+    return read();
+  }
+  ++core_->stats.handshakes_failed;
+  if (!stream_.met_plain_http()) return close();
+  stream_.drop_tls();
+  ErrorCode ignored;  // a courtesy, like the time that the client gets to read it
+  stream_.write_some(asio::buffer(kSpeakTls), ignored);
+  linger();
 }
 
 void HttpConnection::flush_soon() {
@@ -126,7 +152,7 @@ void HttpConnection::read() {
   if (is_reading_ || !wants_more) return;
   is_reading_ = true;
   const auto room = received_.prepare();
-  socket_.async_read_some(asio::buffer(room.data(), room.size()),
+  stream_.async_read_some(asio::buffer(room.data(), room.size()),
                           [self = shared_from_this()](ErrorCode error, std::size_t received) {
                             self->is_reading_ = false;
                             if (!self->is_closed_) self->on_read(error, received);
@@ -151,7 +177,7 @@ void HttpConnection::write() {
     QUORATE_ASSERT(sending_.empty());
     sending_.swap(session_.output());
     ErrorCode error;
-    sent_ = socket_.write_some(asio::buffer(sending_), error);
+    sent_ = stream_.write_some(asio::buffer(sending_), error);
     if (error && error != asio::error::would_block && error != asio::error::try_again) return close();
   }
   continue_writing();
@@ -165,7 +191,7 @@ void HttpConnection::continue_writing() {
   }
   is_writing_ = true;
   core_->start_deadline(handle_, Wait::kSend);
-  socket_.async_write_some(asio::buffer(sending_) + sent_,
+  stream_.async_write_some(asio::buffer(sending_) + sent_,
                            [self = shared_from_this()](ErrorCode error, std::size_t written) {
                              self->is_writing_ = false;
                              if (!self->is_closed_) self->on_written(error, written);
@@ -183,10 +209,14 @@ void HttpConnection::on_written(ErrorCode error, std::size_t written) {
 /// All is answered and sent.
 void HttpConnection::finish() {
   if (!session_.must_linger()) return close();
-  if (is_lingering_) return;
+  if (!is_lingering_) linger();
+}
+
+/// Nothing more is said, but the client may not have read it yet.
+void HttpConnection::linger() {
   is_lingering_ = true;
   ErrorCode error;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  stream_.shutdown_send(error);
   if (error) return close();
   core_->start_deadline(handle_, Wait::kLinger);
   read();
@@ -229,7 +259,7 @@ void HttpConnection::on_deadline() {
     case Wait::kCount: return;
     case Wait::kRest:
       core_->start_deadline(handle_, Wait::kIdle);
-      if (received_.is_large()) socket_.cancel();  // the read gives the buffer back, see rest()
+      if (received_.is_large()) stream_.cancel();  // the read gives the buffer back, see rest()
       return session_.shrink();
     case Wait::kIdle: return close();
     case Wait::kHead:
@@ -238,7 +268,8 @@ void HttpConnection::on_deadline() {
       session_.time_out();
       return pump();
     case Wait::kSend:
-    case Wait::kLinger: ++core_->stats.timeouts; return close();
+    case Wait::kLinger:
+    case Wait::kGreeting: ++core_->stats.timeouts; return close();
   }
 }
 
@@ -254,8 +285,7 @@ void HttpConnection::rest() {
 void HttpConnection::close() {
   if (is_closed_) return;
   is_closed_ = true;
-  ErrorCode ignored;  // there is nobody left to tell
-  socket_.close(ignored);
+  stream_.close();
   session_.abandon();
   core_->left(handle_);
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "consensus/types.hpp"
@@ -105,6 +106,12 @@ class BodyTaker {
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
+  /// Asked when the head of a request has come and a body is to follow: an answer instead of receiving it. The
+  /// connection ends with it.
+  virtual std::optional<Response> refusal_of(const Request& head) {
+    static_cast<void>(head);
+    return std::nullopt;
+  }
   /// Asked when the head of a request has come whose body HttpLimits::comes_in_pieces() does not limit. Without a taker
   /// the request is refused.
   virtual std::shared_ptr<BodyTaker> taker_for(const Request& head) {

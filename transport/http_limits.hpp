@@ -25,6 +25,8 @@ struct HttpLimits {
   std::size_t buffered_body_bytes_max = std::size_t{256} << 20;
   /// Requests of one connection that have begun and are not answered; further ones wait in the socket.
   std::size_t pipelined_max = 64;
+  /// Requests of all connections that are not answered: 503.
+  std::size_t open_requests_max = std::size_t{64} << 10;
   /// While more than this waits to be sent, a connection begins no further request and a stream gets no further chunk.
   std::size_t output_bytes_max = std::size_t{256} << 10;
   /// Beyond: 503, and the connection is closed.

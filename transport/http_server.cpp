@@ -35,6 +35,7 @@ HttpDeadlines::Lengths lengths_of(const HttpLimits& limits) {
   set(Wait::kBody, limits.body_timeout);
   set(Wait::kSend, limits.send_timeout);
   set(Wait::kLinger, kLingerTimeout);
+  set(Wait::kGreeting, limits.head_timeout);
   return lengths;
 }
 
@@ -47,6 +48,7 @@ HttpServer::Core::Core(transport::AsioRuntime& loop, HttpServerOptions options, 
               .common_header_lines = std::move(options.common_header_lines),
               .date = std::move(options.date)},
       acceptor(loop.loop().context),
+      tls(std::move(options.tls)),
       deadlines_(lengths_of(context.limits)),
       alarm_(loop, [this] { on_deadline(); }),
       pause_(loop) {}
@@ -80,7 +82,8 @@ void HttpServer::Core::accepted(tcp::socket socket) {
 
 void HttpServer::Core::refuse(tcp::socket& socket) {
   ++stats.connections_refused;
-  ErrorCode ignored;  // a courtesy: the connection is closed whether it arrives or not
+  if (tls != nullptr) return;  // it could not be understood before a handshake
+  ErrorCode ignored;           // a courtesy: the connection is closed whether it arrives or not
   socket.write_some(asio::buffer(kTooManyConnections), ignored);
   socket.shutdown(tcp::socket::shutdown_send, ignored);
 }

@@ -15,6 +15,7 @@
 #include "transport/host_port.hpp"
 #include "transport/http_handler.hpp"
 #include "transport/http_limits.hpp"
+#include "transport/tls.hpp"
 
 namespace quorate::http {
 
@@ -25,6 +26,8 @@ struct HttpServerOptions {
   std::string common_header_lines;
   /// The value of the Date field now; without it there is none.
   std::function<std::string_view()> date;
+  /// HTTPS instead of HTTP. New connections meet whatever it has become by then.
+  std::shared_ptr<transport::TlsContext> tls;
 };
 
 struct HttpServerStats {
@@ -32,6 +35,7 @@ struct HttpServerStats {
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_refused = 0;  ///< there were too many
   std::uint64_t timeouts = 0;             ///< of any kind but idleness
+  std::uint64_t handshakes_failed = 0;    ///< no TLS was agreed upon, or the client could not prove who it is
 };
 
 class HttpServer {

@@ -17,6 +17,13 @@ void append_number(std::string& out, std::size_t number, int base = 10) {
   out.append(digits, end.ptr);
 }
 
+Response text_answer(Status status, std::string_view text) {
+  Response response(status);
+  response.header("Content-Type", "text/plain; charset=utf-8").header("X-Content-Type-Options", "nosniff");
+  response.body.append(text).append("\n");
+  return response;
+}
+
 bool may_have_body(Status status) { return status != Status::kNoContent && status != Status::kNotModified; }
 
 }  // namespace
@@ -26,7 +33,10 @@ HttpSession::HttpSession(HttpContext& context, std::shared_ptr<ResponseSink> sin
   request_.set_peer(std::move(peer));
 }
 
-HttpSession::~HttpSession() { release_body(); }
+HttpSession::~HttpSession() {
+  release_body();
+  context_.open_requests -= exchanges_.size();
+}
 
 HttpSession::Phase HttpSession::phase() const {
   if (is_ending_) return Phase::kEnding;
@@ -61,6 +71,7 @@ std::size_t HttpSession::receive(std::string_view bytes) {
 
 void HttpSession::on_head() {
   handed_on_bytes_ = 0;
+  if (auto refusal = context_.handler->refusal_of(request_)) return refuse(std::move(*refusal));
   const auto& comes_in_pieces = context_.limits.comes_in_pieces;
   if (comes_in_pieces && comes_in_pieces(request_.method, request_.target())) {
     request_.taker = context_.handler->taker_for(request_);
@@ -97,11 +108,20 @@ void HttpSession::on_request() {
   owes_continue_ = false;
   release_body();
   const RequestId id{first_.value + exchanges_.size()};
-  exchanges_.push_back({.method = request_.method, .version = request_.version, .persistence = request_.persistence});
+  const bool is_too_much = context_.open_requests >= context_.limits.open_requests_max;
+  open_exchange({.method = request_.method, .version = request_.version, .persistence = request_.persistence});
   if (request_.persistence == Persistence::kClose) is_ending_ = true;
-  context_.handler->handle(request_, Responder(sink_, id));
+  if (is_too_much)
+    respond(id, text_answer(Status::kUnavailable, "too many requests are at work"));
+  else
+    context_.handler->handle(request_, Responder(sink_, id));
   request_.body.clear();
   request_.taker.reset();
+}
+
+void HttpSession::open_exchange(Exchange exchange) {
+  exchanges_.push_back(std::move(exchange));
+  ++context_.open_requests;
 }
 
 bool HttpSession::body_fits() {
@@ -118,13 +138,12 @@ void HttpSession::release_body() {
 }
 
 /// The rest of what the client sends cannot be told apart into requests any more, or is not wanted.
-void HttpSession::refuse(Status status, std::string_view reason) {
+void HttpSession::refuse(Status status, std::string_view reason) { refuse(text_answer(status, reason)); }
+
+void HttpSession::refuse(Response response) {
   end_of_input();
   must_linger_ = true;
-  exchanges_.push_back({.method = Method::kOther, .version = HttpVersion::k11, .persistence = Persistence::kClose});
-  Response response(status);
-  response.header("Content-Type", "text/plain; charset=utf-8").header("X-Content-Type-Options", "nosniff");
-  response.body.append(reason).append("\n");
+  open_exchange({.method = Method::kOther, .version = HttpVersion::k11, .persistence = Persistence::kClose});
   respond(RequestId{first_.value + exchanges_.size() - 1}, std::move(response));
 }
 
@@ -260,6 +279,7 @@ void HttpSession::advance() {
     if (next->persistence == Persistence::kClose) is_ending_ = true;
     is_cut = next->state == Exchange::State::kCut;
     ++first_.value;
+    --context_.open_requests;
     ++next;
   }
   exchanges_.erase(exchanges_.begin(), next);
@@ -269,6 +289,7 @@ void HttpSession::advance() {
 
 void HttpSession::drop_exchanges() {
   const std::vector<Exchange> dropped = std::exchange(exchanges_, {});
+  context_.open_requests -= dropped.size();
   for (const Exchange& exchange : dropped)
     if (exchange.ready) exchange.ready(StreamState::kGone);
 }

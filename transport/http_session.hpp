@@ -29,6 +29,8 @@ struct HttpContext {
   std::function<std::string_view()> date;
   /// Bytes of bodies that are being received on all connections.
   std::size_t buffered_body_bytes = 0;
+  /// Requests of all connections whose answers are not complete.
+  std::size_t open_requests = 0;
 };
 
 class HttpSession {
@@ -99,9 +101,11 @@ class HttpSession {
   [[nodiscard]] Exchange* find(RequestId id);
   [[nodiscard]] std::string& out_for(Exchange& exchange) { return is_front(exchange) ? output_ : exchange.held_back; }
 
+  void open_exchange(Exchange exchange);
   void on_head();
   void on_request();
   void refuse(Status status, std::string_view reason);
+  void refuse(Response response);
   bool body_fits();
   void release_body();
   enum class Piece : std::uint8_t { kOneOfMany, kLast };

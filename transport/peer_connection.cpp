@@ -36,10 +36,10 @@ void tune(tcp::socket& socket) {
 
 }  // namespace
 
-PeerConnection::PeerConnection(AsioRuntime& runtime, tcp::socket socket, ClusterId cluster, Strangers strangers,
+PeerConnection::PeerConnection(AsioRuntime& runtime, Stream stream, ClusterId cluster, Strangers strangers,
                                SendQueue& queue, Owner& owner)
     : runtime_(runtime),
-      socket_(std::move(socket)),
+      stream_(std::move(stream)),
       cluster_(cluster),
       strangers_(strangers),
       queue_(&queue),
@@ -47,16 +47,27 @@ PeerConnection::PeerConnection(AsioRuntime& runtime, tcp::socket socket, Cluster
       reader_(cluster) {}
 
 void PeerConnection::start() {
-  tune(socket_);
+  tune(stream_.socket());
   ErrorCode error;
-  socket_.non_blocking(true, error);
+  stream_.socket().non_blocking(true, error);
   if (error) return runtime_.post([self = shared_from_this(), error] { self->fail(error.message()); });
-  read();
+  if (!stream_.is_secure()) return begin();
+  stream_.async_handshake([self = shared_from_this()](ErrorCode handshake_error) {
+    if (self->is_closed_) return;
+    if (handshake_error) return self->fail(self->stream_.describe(handshake_error));
+    self->begin();
+  });
+}
+
+void PeerConnection::begin() {
+  is_established_ = true;
+  if (!sending_.empty()) write_rest();
+  if (!is_closed_) read();
 }
 
 void PeerConnection::send_hello(const wire::Hello& hello) {
   wire::append_frame(cluster_, hello, sending_);
-  if (!is_writing_) write_rest();
+  if (is_established_ && !is_writing_) write_rest();
 }
 
 void PeerConnection::open_queue() {
@@ -83,8 +94,9 @@ void PeerConnection::flush() {
 /// Tries at once; the socket nearly always has room, and then no operation has to be set up.
 void PeerConnection::write_rest() {
   ErrorCode error;
-  const std::size_t written = socket_.write_some(asio::buffer(sending_) + sent_, error);
-  if (error && error != asio::error::would_block && error != asio::error::try_again) return fail(error.message());
+  const std::size_t written = stream_.write_some(asio::buffer(sending_) + sent_, error);
+  if (error && error != asio::error::would_block && error != asio::error::try_again)
+    return fail(stream_.describe(error));
   sent_ += written;
   bytes_sent_ += written;
   if (sent_ == sending_.size()) {
@@ -93,7 +105,7 @@ void PeerConnection::write_rest() {
     return;
   }
   is_writing_ = true;
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](ErrorCode waiting_error) {
+  stream_.async_wait_to_write([self = shared_from_this()](ErrorCode waiting_error) {
     self->is_writing_ = false;
     if (self->is_closed_) return;
     if (waiting_error) return self->fail(waiting_error.message());
@@ -104,7 +116,7 @@ void PeerConnection::write_rest() {
 
 void PeerConnection::read() {
   const auto room = reader_.prepare();
-  socket_.async_read_some(asio::buffer(room.data(), room.size()),
+  stream_.async_read_some(asio::buffer(room.data(), room.size()),
                           [self = shared_from_this()](ErrorCode error, std::size_t received) {
                             if (!self->is_closed_) self->on_read(error, received);
                           });
@@ -112,7 +124,7 @@ void PeerConnection::read() {
 
 void PeerConnection::on_read(ErrorCode error, std::size_t received) {
   if (error == asio::error::eof) return fail("the peer closed the connection");
-  if (error) return fail(error.message());
+  if (error) return fail(stream_.describe(error));
   bytes_received_ += received;
   reader_.commit(received);
   while (!is_closed_) {
@@ -180,8 +192,7 @@ void PeerConnection::close() {
   is_closed_ = true;
   owner_ = nullptr;
   queue_ = nullptr;
-  ErrorCode ignored;  // the connection is given up, whatever its state
-  socket_.close(ignored);
+  stream_.close();
 }
 
 }  // namespace quorate::transport::detail

@@ -18,6 +18,8 @@ inline constexpr std::size_t kCallsOpenMax = 4096;
 /// A whole call or answer, and a piece of one.
 inline constexpr std::size_t kCallBytesMax = std::size_t{64} << 20;
 inline constexpr std::size_t kCallPieceBytes = std::size_t{64} << 10;
+/// Calls of somebody who belongs to no cluster that wait for an answer.
+inline constexpr std::size_t kStrangerCallsOpenMax = 4;
 /// A whole call of somebody who belongs to no cluster, and may only ask whether it can join one.
 inline constexpr std::size_t kStrangerCallBytesMax = std::size_t{64} << 10;
 /// Handed to the socket at once: what is urgent waits for no more than this, and for what the kernel holds unsent.

@@ -115,7 +115,9 @@ void PeerLink::Core::connected(tcp::socket socket) {
     connection_->close();
     retry_later("the peer did not say hello");
   });
-  connection_ = std::make_shared<detail::PeerConnection>(runtime_, std::move(socket), options_.identity.cluster,
+  const Result<HostPort> address = parse_host_port(options_.address);
+  detail::Stream stream(std::move(socket), options_.tls.get(), address ? address->host : std::string());
+  connection_ = std::make_shared<detail::PeerConnection>(runtime_, std::move(stream), options_.identity.cluster,
                                                          detail::Strangers::kRefused, queue_, *this);
   connection_->start();
   connection_->send_hello(options_.identity.hello_to(options_.peer));

@@ -19,6 +19,7 @@
 #include "transport/asio_runtime.hpp"
 #include "transport/peer_identity.hpp"
 #include "transport/pending_calls.hpp"
+#include "transport/tls.hpp"
 
 namespace quorate::transport {
 
@@ -45,6 +46,7 @@ class PeerLink {
     NodeId peer;          ///< kNoNode: whoever is there
     std::string address;  ///< host:port
     std::uint64_t seed = 0;
+    std::shared_ptr<TlsContext> tls;  ///< null: plain
   };
   struct Events {
     std::function<void()> connected;

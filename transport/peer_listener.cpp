@@ -30,8 +30,13 @@ class Inbound;
 
 class PeerListener::Core : public std::enable_shared_from_this<Core> {
  public:
-  Core(AsioRuntime& loop, const PeerIdentity& self, Events callbacks)
-      : runtime(loop), identity(self), events(std::move(callbacks)), acceptor(loop.loop().context), pause_(loop) {}
+  Core(AsioRuntime& loop, const PeerIdentity& self, Events callbacks, std::shared_ptr<TlsContext> context)
+      : runtime(loop),
+        identity(self),
+        events(std::move(callbacks)),
+        tls(std::move(context)),
+        acceptor(loop.loop().context),
+        pause_(loop) {}
 
   void accept();
   void close_all();
@@ -43,13 +48,16 @@ class PeerListener::Core : public std::enable_shared_from_this<Core> {
   AsioRuntime& runtime;
   PeerIdentity identity;
   Events events;
+  const std::shared_ptr<TlsContext> tls;  ///< null: connections are plain
   tcp::acceptor acceptor;
   Stats stats;
 
  private:
   void accepted(tcp::socket socket);
+  void make_room();
 
   Timer pause_;
+  std::uint64_t accepted_ = 0;
   std::set<std::shared_ptr<Inbound>> connections_;
   std::map<NodeId, std::weak_ptr<Inbound>> newest_;
   bool is_closed_ = false;
@@ -59,13 +67,14 @@ namespace {
 
 class Inbound final : public detail::PeerConnection::Owner, public std::enable_shared_from_this<Inbound> {
  public:
-  Inbound(PeerListener::Core& core, tcp::socket socket)
-      : core_(core), queue_(core.identity.cluster), timer_(core.runtime) {
+  Inbound(PeerListener::Core& core, tcp::socket socket, std::uint64_t number)
+      : core_(core), number_(number), queue_(core.identity.cluster), timer_(core.runtime) {
     ErrorCode error;
     const auto remote = socket.remote_endpoint(error);
     if (!error) address_ = to_string(HostPort{remote.address().to_string(), remote.port()});
-    connection_ = std::make_shared<detail::PeerConnection>(core.runtime, std::move(socket), core.identity.cluster,
-                                                           detail::Strangers::kAdmitted, queue_, *this);
+    connection_ =
+        std::make_shared<detail::PeerConnection>(core.runtime, detail::Stream(std::move(socket), core.tls.get()),
+                                                 core.identity.cluster, detail::Strangers::kAdmitted, queue_, *this);
   }
 
   void start() {
@@ -78,6 +87,11 @@ class Inbound final : public detail::PeerConnection::Owner, public std::enable_s
     connection_->close();
     is_closed_ = true;
   }
+  /// Makes room for somebody else.
+  void give_way() { end("others have come since, and it is no member"); }
+
+  [[nodiscard]] bool is_member() const { return peer_ != kNoNode; }
+  [[nodiscard]] std::uint64_t number() const { return number_; }
 
  private:
   Result<void> on_hello(const wire::Hello& hello) override {
@@ -106,8 +120,11 @@ class Inbound final : public detail::PeerConnection::Owner, public std::enable_s
     CallReply reply = [weak = weak_from_this(), id = call.call](CallVerdict verdict, Payload answer) {
       if (const auto self = weak.lock()) self->reply(id, verdict, std::move(answer));
     };
-    if (open_calls_ == kCallsOpenMax) return reply(CallVerdict::kRefused, {}), Result<void>();
-    ++open_calls_;
+    const std::size_t calls_max = connection_->is_stranger() ? kStrangerCallsOpenMax : kCallsOpenMax;
+    if (++open_calls_ > calls_max) {
+      reply(CallVerdict::kRefused, {});
+      return {};
+    }
     const ClusterId cluster = connection_->is_stranger() ? ClusterId{} : core_.identity.cluster;
     core_.events.called({peer_, cluster, address_, std::move(call.bytes), std::move(reply)});
     return {};
@@ -119,7 +136,7 @@ class Inbound final : public detail::PeerConnection::Owner, public std::enable_s
 
   void reply(CallId id, CallVerdict verdict, Payload answer) {
     if (is_closed_) return;
-    if (open_calls_ > 0) --open_calls_;
+    --open_calls_;
     if (answer.size() > kCallBytesMax || !queue_.push_call(CallDirection::kReply, id, verdict, std::move(answer)))
       return end("its answers are larger than it takes them");
     connection_->flush_soon();
@@ -133,6 +150,7 @@ class Inbound final : public detail::PeerConnection::Owner, public std::enable_s
   }
 
   PeerListener::Core& core_;
+  const std::uint64_t number_;  ///< counts them as they come
   SendQueue queue_;
   Timer timer_;
   std::string address_ = "unknown address";
@@ -156,14 +174,23 @@ void PeerListener::Core::accept() {
 }
 
 void PeerListener::Core::accepted(tcp::socket socket) {
+  if (connections_.size() == kInboundConnectionsMax) make_room();
   if (connections_.size() == kInboundConnectionsMax) {
     ++stats.refused;
     stats.last_refusal = "there are too many connections";
     return;
   }
-  const auto inbound = std::make_shared<Inbound>(*this, std::move(socket));
+  const auto inbound = std::make_shared<Inbound>(*this, std::move(socket), ++accepted_);
   connections_.insert(inbound);
   inbound->start();
+}
+
+/// Whoever is no member must not keep out those who are: the one that came first goes.
+void PeerListener::Core::make_room() {
+  std::shared_ptr<Inbound> first;
+  for (const auto& inbound : connections_)
+    if (!inbound->is_member() && (first == nullptr || inbound->number() < first->number())) first = inbound;
+  if (first != nullptr) first->give_way();
 }
 
 void PeerListener::Core::greeted(const std::shared_ptr<Inbound>& inbound, NodeId node) {
@@ -199,8 +226,9 @@ void PeerListener::Core::close() {
 }
 
 Result<std::unique_ptr<PeerListener>> PeerListener::start(AsioRuntime& runtime, const HostPort& address,
-                                                          const PeerIdentity& identity, Events events) {
-  auto core = std::make_shared<Core>(runtime, identity, std::move(events));
+                                                          const PeerIdentity& identity, Events events,
+                                                          std::shared_ptr<TlsContext> tls) {
+  auto core = std::make_shared<Core>(runtime, identity, std::move(events), std::move(tls));
   if (auto listening = detail::listen(core->acceptor, address, "nodes"); !listening)
     return tl::unexpected(listening.error());
   core->accept();

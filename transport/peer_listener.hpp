@@ -18,6 +18,7 @@
 #include "transport/call_pieces.hpp"
 #include "transport/host_port.hpp"
 #include "transport/peer_identity.hpp"
+#include "transport/tls.hpp"
 
 namespace quorate::transport {
 
@@ -50,7 +51,8 @@ class PeerListener {
   };
 
   [[nodiscard]] static Result<std::unique_ptr<PeerListener>> start(AsioRuntime& runtime, const HostPort& address,
-                                                                   const PeerIdentity& identity, Events events);
+                                                                   const PeerIdentity& identity, Events events,
+                                                                   std::shared_ptr<TlsContext> tls = nullptr);
   ~PeerListener();
 
   [[nodiscard]] HostPort endpoint() const;

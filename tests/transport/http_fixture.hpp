@@ -87,9 +87,11 @@ class SessionFixture : private HttpHandler {
   HttpContext context;
   std::function<void(Received&)> on_request = [](Received&) {};
   std::vector<Received> requests;
+  std::optional<Response> refusal_of_bodies;
   std::shared_ptr<KeepingTaker> taker;  ///< of the next body that comes in pieces; null: none is to be had
 
  private:
+  std::optional<Response> refusal_of(const Request&) override { return refusal_of_bodies; }
   std::shared_ptr<BodyTaker> taker_for(const Request&) override { return taker; }
   void handle(Request& request, Responder responder) override {
     requests.push_back({request.method, std::string(request.target()),

@@ -255,6 +255,38 @@ TEST_F(HttpSessionTest, BodiesOfAllConnectionsShareOneLimit) {
   EXPECT_EQ(context.buffered_body_bytes, 8U) << "what was refused is not counted any more";
 }
 
+TEST_F(HttpSessionTest, RequestsOfAllConnectionsShareOneLimit) {
+  context.limits.open_requests_max = 2;
+  context.open_requests = 1;  // of another connection
+  receive(get("/1") + get("/2"));
+  EXPECT_EQ(requests.size(), 1);
+  answer(0, "1");
+  const std::string output = take_output();
+  EXPECT_NE(output.find("HTTP/1.1 200 OK"), std::string::npos) << output;
+  EXPECT_NE(output.find("HTTP/1.1 503 "), std::string::npos) << output;
+  EXPECT_EQ(context.open_requests, 1);
+  receive(get("/3"));
+  EXPECT_EQ(requests.size(), 2) << "there is room again, and the connection goes on";
+}
+
+TEST_F(HttpSessionTest, RequestsOfWhoeverHasGoneAreNotCounted) {
+  receive(get("/1") + get("/2"));
+  EXPECT_EQ(context.open_requests, 2);
+  session().abandon();
+  EXPECT_EQ(context.open_requests, 0);
+}
+
+TEST_F(HttpSessionTest, ABodyThatIsNotWantedIsNotReceived) {
+  refusal_of_bodies = Response(Status::kUnauthorized);
+  receive("POST /1 HTTP/1.1\r\nHost: node\r\nContent-Length: 1000000\r\n\r\nabc");
+  EXPECT_TRUE(requests.empty());
+  const std::string output = take_output();
+  EXPECT_TRUE(output.starts_with("HTTP/1.1 401 Unauthorized\r\n")) << output;
+  EXPECT_NE(output.find("Connection: close\r\n"), std::string::npos) << output;
+  EXPECT_TRUE(session().is_finished());
+  EXPECT_TRUE(session().must_linger());
+}
+
 TEST_F(HttpSessionTest, TimesOutInTheMiddleOfARequest) {
   receive("GET / HT");
   session().time_out();

@@ -16,6 +16,7 @@
 #include "transport/detail/deadlines.hpp"
 #include "transport/detail/loop.hpp"
 #include "transport/detail/read_buffer.hpp"
+#include "transport/detail/stream.hpp"
 #include "transport/http_server.hpp"
 #include "transport/http_session.hpp"
 #include "transport/timer.hpp"
@@ -31,7 +32,8 @@ enum class Wait : std::uint8_t {
   kHead,  ///< see HttpLimits
   kBody,
   kSend,
-  kLinger,  ///< refused, but still sending
+  kLinger,    ///< refused, but still sending
+  kGreeting,  ///< TLS is being agreed upon
   kCount
 };
 using HttpDeadlines = transport::detail::Deadlines<HttpConnection, Wait>;
@@ -57,6 +59,8 @@ class HttpServer::Core : public std::enable_shared_from_this<HttpServer::Core> {
   HttpContext context;
   HttpServerStats stats;
   boost::asio::ip::tcp::acceptor acceptor;
+  /// Null: connections are plain.
+  const std::shared_ptr<transport::TlsContext> tls;
 
  private:
   void accepted(boost::asio::ip::tcp::socket socket);
@@ -89,6 +93,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  private:
   class Outlet;
 
+  void greet();
+  void greeted(transport::detail::ErrorCode error);
   void pump();
   void read();
   void on_read(transport::detail::ErrorCode error, std::size_t received);
@@ -96,12 +102,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void continue_writing();
   void on_written(transport::detail::ErrorCode error, std::size_t written);
   void finish();
+  void linger();
   void discard(std::size_t received);
   void watch();
   void rest();
 
   std::shared_ptr<HttpServer::Core> core_;
-  boost::asio::ip::tcp::socket socket_;
+  transport::detail::Stream stream_;
   std::shared_ptr<Outlet> outlet_;
   HttpSession session_;
   HttpDeadlines::Handle handle_;

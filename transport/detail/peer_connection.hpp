@@ -19,6 +19,7 @@
 #include "transport/asio_runtime.hpp"
 #include "transport/call_pieces.hpp"
 #include "transport/detail/loop.hpp"
+#include "transport/detail/stream.hpp"
 #include "transport/frame_reader.hpp"
 #include "transport/send_queue.hpp"
 
@@ -41,10 +42,10 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   };
 
   /// `owner` and `queue` live until detach() or close().
-  PeerConnection(AsioRuntime& runtime, boost::asio::ip::tcp::socket socket, ClusterId cluster, Strangers strangers,
-                 SendQueue& queue, Owner& owner);
+  PeerConnection(AsioRuntime& runtime, Stream stream, ClusterId cluster, Strangers strangers, SendQueue& queue,
+                 Owner& owner);
 
-  /// Begins to read.
+  /// Begins to read; what is to be said waits until it is safe to say.
   void start();
   void send_hello(const wire::Hello& hello);
   /// Both have said hello: what is queued may go.
@@ -59,6 +60,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
 
  private:
+  void begin();
   void read();
   void on_read(ErrorCode error, std::size_t received);
   Result<std::optional<Frame>> next_frame();
@@ -68,7 +70,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   void fail(const std::string& why);
 
   AsioRuntime& runtime_;
-  boost::asio::ip::tcp::socket socket_;
+  Stream stream_;
   ClusterId cluster_;
   Strangers strangers_;
   SendQueue* queue_;
@@ -80,6 +82,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   std::size_t sent_ = 0;
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_received_ = 0;
+  bool is_established_ = false;  ///< what is written goes to whom it is meant for
   bool is_greeted_ = false;
   bool is_queue_open_ = false;
   bool is_writing_ = false;
