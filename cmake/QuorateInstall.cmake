@@ -18,6 +18,7 @@ set(how_to_find_OpenSSL::Crypto "find_dependency(OpenSSL)")
 set(how_to_find_OpenSSL::SSL "find_dependency(OpenSSL)")
 set(how_to_find_PkgConfig::xxhash "pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)")
 set(how_to_find_PkgConfig::zstd "pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)")
+set(how_to_find_crypt "")  # of the C library
 set(how_to_find_SQLite::SQLite3 "find_dependency(SQLite3)")
 set(how_to_find_Threads::Threads "find_dependency(Threads)")
 set(how_to_find_fmt::fmt "find_dependency(fmt)")

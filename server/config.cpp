@@ -64,6 +64,34 @@ Result<void> check_joining(NodeConfig& config) {
   return {};
 }
 
+Result<void> check_listener(const std::string& flag, const ListenerTls& tls) {
+  if (tls.certificate.empty() != tls.key.empty())
+    return refuse(flag + "-cert and " + flag + "-key belong together: name both files, or none");
+  if (!tls.is_on() && tls.verifies_clients)
+    return refuse(flag + "-verify-client needs TLS: name " + flag + "-cert and " + flag + "-key");
+  if (!tls.is_on() && !tls.authorities.empty())
+    return refuse(flag + "-ca-cert says nothing without TLS: name " + flag + "-cert and " + flag + "-key");
+  if (tls.verifies_clients && tls.authorities.empty())
+    return refuse(flag + "-verify-client needs " + flag +
+                  "-ca-cert: whoever anybody on the internet vouches for would be let in otherwise");
+  if (!tls.client_common_name.empty() && !tls.verifies_clients)
+    return refuse(flag + "-verify-common-name needs " + flag + "-verify-client");
+  return {};
+}
+
+Result<void> check_security(const NodeConfig& config) {
+  if (auto done = check_listener("-http", config.http_tls); !done) return done;
+  if (auto done = check_listener("-node", config.node_tls); !done) return done;
+  const bool says_how = config.trusts_any_node || !config.node_server_name.empty();
+  if (says_how && !config.node_tls.is_on())
+    return refuse("-node-no-verify and -node-verify-server-name need TLS: name -node-cert and -node-key");
+  if (config.trusts_any_node && !config.node_server_name.empty())
+    return refuse("-node-verify-server-name has no effect with -node-no-verify; leave one of them out");
+  if (!config.join_as.empty() && config.auth_file.empty())
+    return refuse("-join-as needs -auth: the password is looked up in that file");
+  return {};
+}
+
 }  // namespace
 
 Result<NodeConfig> complete(NodeConfig config) {
@@ -74,6 +102,7 @@ Result<NodeConfig> complete(NodeConfig config) {
     return refuse("-node-id is too long");
   if (std::ranges::any_of(config.node_id, [](char c) { return static_cast<unsigned char>(c) < ' '; }))
     return refuse("-node-id must not hold control characters");
+  if (auto done = check_security(config); !done) return tl::unexpected(done.error());
   if (config.heartbeat_interval == Duration::zero()) config.heartbeat_interval = config.election_timeout / 4;
   CoreOptions core{
       .id = NodeId{1}, .heartbeat_interval = config.heartbeat_interval, .election_timeout = config.election_timeout};

@@ -17,6 +17,17 @@
 
 namespace quorate::server {
 
+/// TLS of what a node listens on. Without a certificate there is none.
+struct ListenerTls {
+  std::string certificate;
+  std::string key;
+  std::string authorities;  ///< empty: those that the system trusts
+  bool verifies_clients = false;
+  std::string client_common_name;  ///< empty: any
+
+  [[nodiscard]] bool is_on() const { return !certificate.empty(); }
+};
+
 struct NodeConfig {
   std::string data_directory;
 
@@ -58,6 +69,14 @@ struct NodeConfig {
   std::uint64_t http_body_bytes_max = std::uint64_t{64} << 20;
   unsigned http_connections_max = 20'000;
 
+  // Who may do what, and who can listen.
+  std::string auth_file;  ///< empty: everybody may do everything
+  std::string join_as;    ///< the user of the auth file that it joins as
+  ListenerTls http_tls;
+  ListenerTls node_tls;
+  bool trusts_any_node = false;  ///< nodes that are dialled prove nothing
+  std::string node_server_name;  ///< that their certificates must be of, instead of the host dialled
+
   LogLevel log_level = LogLevel::kInfo;
   LogForm log_form = LogForm::kText;
   Duration slow_statement = std::chrono::seconds(1);  ///< statements that take so long are logged; 0: none
@@ -66,6 +85,8 @@ struct NodeConfig {
   FeatureLevel feature_level = kFeatureLevel;
 
   [[nodiscard]] bool has_to_find_others() const { return !join.empty() || bootstrap_expect > 0; }
+  /// Users or certificates, which can be read again.
+  [[nodiscard]] bool has_security_files() const { return !auth_file.empty() || http_tls.is_on() || node_tls.is_on(); }
 };
 
 /// Fills in what follows from the rest, and refuses what cannot work: the message names the flag, and says what to do.

@@ -105,6 +105,11 @@ JoinRequest Entrance::wish() const {
           .feature_level = config_.feature_level};
 }
 
+Payload Entrance::wish_in_writing() const {
+  if (!login_) return encode(wish());
+  return encode(JoinAsRequest{.user = login_->name, .password = login_->password, .join = wish()});
+}
+
 bool Entrance::is_known() const {
   const Member* self = replica_->core().configuration().find(replica_->core().id());
   // Only who is still a member hears of a leader.
@@ -133,7 +138,7 @@ void Entrance::ask_to_join() {
   // A member is asked over the link that there is to it: a second connection would be taken for its successor.
   for (const Member& member : core.configuration().members)
     if (endpoint_in(member.address) == address && member.id != core.id()) return ask_member(member.id);
-  transport_.call(address, encode(wish()), kJoinTimeout,
+  transport_.call(address, wish_in_writing(), kJoinTimeout,
                   [this, address](const CallResult& result) { answered(address, result); });
 }
 
@@ -152,7 +157,7 @@ std::vector<std::string> Entrance::whom_to_ask() const {
 void Entrance::ask_member(NodeId node) {
   const Member* member = replica_->core().configuration().find(node);
   const std::string name = member != nullptr ? name_in(member->address) : "the leader";
-  transport_.call(node, encode(wish()), kJoinTimeout,
+  transport_.call(node, wish_in_writing(), kJoinTimeout,
                   [this, name](const CallResult& result) { answered(name, result); });
 }
 

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "server/config.hpp"
 #include "server/peer_protocol.hpp"
 #include "server/replica.hpp"
+#include "server/security/login.hpp"
 #include "transport/asio_transport.hpp"
 
 namespace quorate::server {
@@ -38,9 +40,15 @@ class Entrance {
   /// A request of this node to be taken in, for the leader that it is itself.
   using AskSelf = std::function<void(const JoinRequest&, std::function<void(JoinAnswer)>)>;
 
+  /// Joins as the user of `login`, or as nobody.
   Entrance(transport::AsioTransport& transport, Alarms& alarms, const NodeConfig& config, std::string name,
-           Events events)
-      : transport_(transport), alarms_(alarms), config_(config), name_(std::move(name)), events_(std::move(events)) {}
+           std::optional<security::Login> login, Events events)
+      : transport_(transport),
+        alarms_(alarms),
+        config_(config),
+        name_(std::move(name)),
+        login_(std::move(login)),
+        events_(std::move(events)) {}
 
   /// For a node that knows of no cluster: ends in found() or joins(), unless there is no way in.
   void look_for_cluster();
@@ -55,6 +63,7 @@ class Entrance {
 
   [[nodiscard]] bool is_known() const;
   [[nodiscard]] JoinRequest wish() const;
+  [[nodiscard]] Payload wish_in_writing() const;
   void ask_to_join();
   [[nodiscard]] std::vector<std::string> whom_to_ask() const;
   void ask_member(NodeId node);
@@ -66,6 +75,7 @@ class Entrance {
   Alarms& alarms_;
   NodeConfig config_;
   std::string name_;
+  std::optional<security::Login> login_;
   Events events_;
 
   Instant begun_;

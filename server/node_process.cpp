@@ -1,5 +1,6 @@
 #include "server/node_process.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -30,8 +31,13 @@ Result<void> run_node_process(const NodeConfig& config) {
   std::mutex mutex;  // of what the thread of the signals shares with this one
   NodeServer* serving = nullptr;
   bool is_stopping = false;
-  const Signals signals([&](int) {
+  const Signals signals([&](int signal) {
     const std::lock_guard lock(mutex);
+    // Without files to read again, a terminal that is closed ends the node like any other process.
+    if (signal == SIGHUP && config.has_security_files() && !is_stopping) {
+      if (serving != nullptr) serving->reload();
+      return;
+    }
     if (std::exchange(is_stopping, true)) {
       log_warn("told to stop once more: stopping at once");
       std::_Exit(EXIT_FAILURE);

@@ -1,5 +1,7 @@
 // A node as a process: one NodeServer, and the signals that tell it to stop.
 //
+// SIGHUP makes it read users and certificates again, if it has any.
+//
 // Stopping in good order: no new requests; what has arrived is answered; the node leaves the cluster if it was told to;
 // leadership is handed over; the engine stops. A second signal ends the process at once, which loses nothing that was
 // acknowledged.

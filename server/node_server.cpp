@@ -62,7 +62,8 @@ Result<std::unique_ptr<NodeServer>> NodeServer::open(const NodeConfig& config) {
       new NodeServer(config, std::move(*directory), std::move(*record), std::move(name)));
   log_info(fmt::format("{}: node {}, data in {}", describe_build(), server->name_, server->directory_.path()));
   if (auto listening = server->listen(); !listening) return tl::unexpected(listening.error());
-  log_info(fmt::format("serving clients at http://{}, nodes at {}", config.http_advertised, config.raft_advertised));
+  log_info(fmt::format("serving clients at {}, nodes at {}", server->self_.api_url, config.raft_advertised));
+  for (const std::string& note : loose_ends(config)) log_warn(note);
   return server;
 }
 
@@ -84,6 +85,7 @@ NodeServer::~NodeServer() {
   bulk_.reset();
   replica_.reset();
   transport_.reset();
+  security_.reset();
 }
 
 Result<void> NodeServer::run() {
@@ -107,7 +109,8 @@ Result<void> NodeServer::run() {
           },
       .refused = [this](std::string why) { finish(Error{ErrorKind::kUnavailable, std::move(why)}); },
   };
-  entrance_ = std::make_unique<Entrance>(*transport_, alarms_, config_, name_, std::move(events));
+  entrance_ =
+      std::make_unique<Entrance>(*transport_, alarms_, config_, name_, security_->join_login(), std::move(events));
   if (record_) {
     runtime_.post([this] { open_replica_or_stop(); });
   } else {
@@ -120,26 +123,33 @@ Result<void> NodeServer::run() {
 }
 
 Result<void> NodeServer::listen() {
+  auto security =
+      NodeSecurity::open(config_, [this](std::function<void()> task) { runtime_.post(std::move(task)); }, alarms_);
+  if (!security) return tl::unexpected(security.error());
+  security_ = std::move(*security);
   auto raft_address = transport::parse_host_port(config_.raft_address);
   if (!raft_address) return tl::unexpected(raft_address.error());
-  auto started = AsioTransport::start(
-      runtime_, {.listen = *raft_address, .identity = {.node = id_of(name_)}, .seed = random_number()},
-      {.received =
-           [this](Message message) {
-             if (replica_) replica_->receive(std::move(message));
-           },
-       .called = [this](PeerCall call) { called(std::move(call)); },
-       .lost =
-           [this](NodeId peer) {
-             if (replica_) replica_->peer_lost(peer);
-           }});
+  auto started = AsioTransport::start(runtime_,
+                                      {.listen = *raft_address,
+                                       .identity = {.node = id_of(name_)},
+                                       .seed = random_number(),
+                                       .tls = security_->node_tls()},
+                                      {.received =
+                                           [this](Message message) {
+                                             if (replica_) replica_->receive(std::move(message));
+                                           },
+                                       .called = [this](PeerCall call) { called(std::move(call)); },
+                                       .lost =
+                                           [this](NodeId peer) {
+                                             if (replica_) replica_->peer_lost(peer);
+                                           }});
   if (!started) return tl::unexpected(started.error());
   transport_ = std::move(*started);
 
   const std::string version = "v" + std::string(build_info().version);
   MembershipService::Self self{.name = name_,
                                .address = config_.raft_advertised,
-                               .api_url = "http://" + config_.http_advertised,
+                               .api_url = (config_.http_tls.is_on() ? "https://" : "http://") + config_.http_advertised,
                                .version = version,
                                .feature_level = config_.feature_level};
   cluster_ = std::make_unique<MembershipService>(*transport_, alarms_, std::move(self));
@@ -156,8 +166,11 @@ Result<void> NodeServer::listen() {
   auto http_address = transport::parse_host_port(config_.http_address);
   if (!http_address) return tl::unexpected(http_address.error());
   http::HttpServerOptions options{.listen = *http_address,
-                                  .common_header_lines = http::common_header_lines(version, config_.allow_origin),
-                                  .date = [this] { return date_.now(); }};
+                                  .common_header_lines = http::common_header_lines(
+                                      version, config_.allow_origin,
+                                      security_->access() != nullptr ? http::Logins::kExpected : http::Logins::kNone),
+                                  .date = [this] { return date_.now(); },
+                                  .tls = security_->http_tls()};
   options.limits.body_bytes_max = config_.http_body_bytes_max;
   options.limits.connections_max = config_.http_connections_max;
   options.limits.comes_in_pieces = http::BulkHandler::comes_in_pieces;
@@ -178,6 +191,7 @@ http::HttpServiceOptions NodeServer::service_options() {
           .first_sequence_number =
               static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count()),
           .bulk = bulk_.get(),
+          .access = security_->access(),
           .status = [this](http::StatusTree& status) { write_status(status_sources(), status); },
           .metrics = [this](http::MetricsText& metrics) { write_metrics(status_sources(), metrics); },
           .counters = [this](Counters& counters) { write_counters(status_sources(), counters); }};
@@ -200,9 +214,12 @@ void NodeServer::called(PeerCall call) {
     case PeerRequestKind::kJoin: {
       const auto join = decode_join_request(request->body);
       if (!join) return call.reply(CallVerdict::kRefused, {});
-      return cluster_->take_in(*join, [reply = std::move(call.reply)](const JoinAnswer& answer) {
-        reply(CallVerdict::kServed, encode(answer));
-      });
+      return take_in(*join, std::nullopt, std::move(call.reply));
+    }
+    case PeerRequestKind::kJoinAs: {
+      const auto request_as = decode_join_as_request(request->body);
+      if (!request_as) return call.reply(CallVerdict::kRefused, {});
+      return take_in(request_as->join, security::Login{request_as->user, request_as->password}, std::move(call.reply));
     }
     case PeerRequestKind::kMembership: {
       const auto question = decode_membership_question(request->body);
@@ -217,6 +234,35 @@ void NodeServer::called(PeerCall call) {
     case PeerRequestKind::kForwarded: break;
   }
   service_->handle_forwarded(request->body, reply_later(std::move(call.reply)));
+}
+
+/// Only the leader decides, and only it has to know who lets the newcomer in.
+void NodeServer::take_in(const JoinRequest& join, const std::optional<security::Login>& login,
+                         transport::CallReply reply) {
+  const auto answer = [reply = std::move(reply)](const JoinAnswer& said) {
+    reply(transport::CallVerdict::kServed, encode(said));
+  };
+  security::AccessControl* const access = security_->access();
+  if (access == nullptr || !cluster_->is_leader()) return cluster_->take_in(join, answer);
+  using security::Permission;
+  const security::Permissions may_vote{Permission::kJoin};
+  const security::Permissions may_read{Permission::kJoinReadOnly};
+  const auto decide = [this, join, login, answer](security::Verdict verdict) {
+    using Kind = JoinAnswer::Kind;
+    if (verdict == security::Verdict::kGranted) return cluster_->take_in(join, answer);
+    if (verdict == security::Verdict::kOverloaded)
+      return answer({.kind = Kind::kNotNow, .error = "too many passwords are being checked"});
+    const std::string who = login ? "user " + login->name : "whoever gives no name";
+    log_warn(fmt::format("node {} at {} may not join: {} has not the permission, or a wrong password", join.name,
+                         join.address, who));
+    answer({.kind = Kind::kRefused,
+            .error = who + " may not join, or the password is wrong; start the node with -auth, and -join-as a user "
+                           "that has the permission to join"});
+  };
+  access->check(login, may_vote, [access, login, join, may_read, decide](security::Verdict verdict) {
+    if (verdict != security::Verdict::kDenied || !join.is_read_replica) return decide(verdict);
+    access->check(login, may_read, decide);
+  });
 }
 
 /// Answers may be ready on another thread; a call is answered on the loop. Nothing means that nothing was done.
@@ -313,6 +359,10 @@ void NodeServer::removed_or_taken_in() {
   if (config_.stop_when_removed) runtime_.post([this] { told_to_stop(); });
 }
 
+void NodeServer::reload() {
+  runtime_.post([this] { security_->reload(); });
+}
+
 // --- Stopping ---
 
 void NodeServer::stop() {
@@ -341,10 +391,12 @@ void NodeServer::leave() {
   http::JsonWriter body(http::JsonLayout::kCompact);
   body.begin_object().key("id").string(name_).end_object();
   request.body = std::move(body.buffer());
-  cluster_->forward(http::encode_request(request), kLeaveTimeout, [this](const ForwardEnd& end) {
-    if (end.kind != ForwardEnd::Kind::kAnswered) log_warn("could not leave the cluster: " + end.error);
-    hand_over();
-  });
+  cluster_->forward(http::encode_request(request, http::Vouching::kAuthorized), kLeaveTimeout,
+                    [this](const ForwardEnd& end) {
+                      if (end.kind != ForwardEnd::Kind::kAnswered)
+                        log_warn("could not leave the cluster: " + end.error);
+                      hand_over();
+                    });
 }
 
 void NodeServer::hand_over() {

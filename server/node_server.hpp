@@ -23,6 +23,7 @@
 #include "server/entrance.hpp"
 #include "server/http/service.hpp"
 #include "server/membership_service.hpp"
+#include "server/node_security.hpp"
 #include "server/node_status.hpp"
 #include "server/peer_protocol.hpp"
 #include "server/removal_watch.hpp"
@@ -58,6 +59,8 @@ class NodeServer {
   Result<void> run();
   /// Answers what has arrived, hands leadership over, and ends run(). May be repeated.
   void stop();
+  /// Reads users and certificates again, if they have changed.
+  void reload();
   void post(std::function<void()> task) { runtime_.post(std::move(task)); }
 
   [[nodiscard]] Alarms& alarms() { return alarms_; }
@@ -70,6 +73,7 @@ class NodeServer {
   Result<void> listen();
   http::HttpServiceOptions service_options();
   void called(transport::PeerCall call);
+  void take_in(const JoinRequest& join, const std::optional<security::Login>& login, transport::CallReply reply);
   std::function<void(std::optional<Payload>)> reply_later(transport::CallReply reply);
   void look_for_cluster();
   Result<void> open_replica();
@@ -94,6 +98,7 @@ class NodeServer {
   const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   NodeDescription self_;
 
+  std::unique_ptr<NodeSecurity> security_;
   std::unique_ptr<transport::AsioTransport> transport_;
   std::unique_ptr<MembershipService> cluster_;
   SqlDatabase database_;

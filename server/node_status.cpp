@@ -93,13 +93,22 @@ void write_process(const StatusSources& sources, StatusTree& status) {
   runtime["version"] = build_info().compiler;
 }
 
+void write_tls(const ListenerTls& tls, StatusTree& status) {
+  status["enabled"] = tls.is_on() ? "true" : "false";
+  if (!tls.is_on()) return;
+  status["cert_file"] = tls.certificate;
+  status["key_file"] = tls.key;
+  status["ca_file"] = tls.authorities;
+  status["verify_client"] = tls.verifies_clients ? "true" : "false";
+}
+
 void write_http(const StatusSources& sources, StatusTree& http) {
   http["bind_addr"] = sources.config.http_address;
-  http["auth"] = "disabled";
+  http["auth"] = sources.config.auth_file.empty() ? "disabled" : "enabled";
   http["cluster"]["local_node_addr"] = sources.config.raft_advertised;
   http["cluster"]["timeout"] = format_duration(http::Parameters().timeout);
   if (!sources.config.allow_origin.empty()) http["allow_origin"] = sources.config.allow_origin;
-  http["tls"]["enabled"] = "false";
+  write_tls(sources.config.http_tls, http["tls"]);
   if (sources.http_server == nullptr) return;
   const http::HttpServerStats stats = sources.http_server->stats();
   http["connections"]["open"] = std::uint64_t{stats.connections_open};
@@ -253,7 +262,8 @@ void write_status(const StatusSources& sources, StatusTree& status) {
   StatusTree& cluster = status["cluster"];
   cluster["addr"] = sources.config.raft_advertised;
   cluster["api_addr"] = sources.config.http_advertised;
-  cluster["https"] = "false";
+  cluster["https"] = sources.config.http_tls.is_on() ? "true" : "false";
+  write_tls(sources.config.node_tls, status["mux"]["tls"]);
   write_http(sources, status["http"]);
   write_store(sources, status["store"]);
 }

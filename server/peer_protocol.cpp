@@ -39,6 +39,11 @@ void fields(Archive& archive, JoinRequest& value) {
   value.is_read_replica = is_read_replica != kFalse;
 }
 template <class Archive>
+void fields(Archive& archive, JoinAsRequest& value) {
+  archive(value.user, value.password);
+  fields(archive, value.join);
+}
+template <class Archive>
 void fields(Archive& archive, JoinAnswer& value) {
   auto kind = static_cast<std::uint8_t>(value.kind);
   archive(kind, value.error, value.leader_address, value.leader.value);
@@ -91,7 +96,7 @@ std::vector<std::byte> begin(PeerRequestKind kind) { return {static_cast<std::by
 std::optional<PeerRequest> parse_peer_request(std::span<const std::byte> bytes) {
   if (bytes.empty()) return std::nullopt;
   const auto kind = static_cast<PeerRequestKind>(bytes.front());
-  if (kind < PeerRequestKind::kForwarded || kind > PeerRequestKind::kPage) return std::nullopt;
+  if (kind < PeerRequestKind::kForwarded || kind > PeerRequestKind::kJoinAs) return std::nullopt;
   return PeerRequest{kind, bytes.subspan(1)};
 }
 
@@ -107,6 +112,12 @@ Payload describe_request() {
 
 Payload encode(const JoinRequest& request) {
   std::vector<std::byte> out = begin(PeerRequestKind::kJoin);
+  write(out, request);
+  return Payload::copy_of(out);
+}
+
+Payload encode(const JoinAsRequest& request) {
+  std::vector<std::byte> out = begin(PeerRequestKind::kJoinAs);
   write(out, request);
   return Payload::copy_of(out);
 }
@@ -142,6 +153,7 @@ Payload encode(MembershipVerdict verdict) {
 }
 
 Result<JoinRequest> decode_join_request(std::span<const std::byte> body) { return read<JoinRequest>(body); }
+Result<JoinAsRequest> decode_join_as_request(std::span<const std::byte> body) { return read<JoinAsRequest>(body); }
 Result<JoinAnswer> decode_join_answer(std::span<const std::byte> bytes) { return read<JoinAnswer>(bytes); }
 Result<NodeDescription> decode_description(std::span<const std::byte> bytes) {
   NodeDescription value;

@@ -26,6 +26,7 @@ enum class PeerRequestKind : std::uint8_t {
   kMembership = 4,
   kSql = 5,
   kPage = 6,
+  kJoinAs = 7,
 };
 
 /// What a node takes itself for.
@@ -79,6 +80,15 @@ struct JoinAnswer {
   friend bool operator==(const JoinAnswer&, const JoinAnswer&) = default;
 };
 
+/// Of somebody who says who lets it in.
+struct JoinAsRequest {
+  std::string user;
+  std::string password;
+  JoinRequest join;
+
+  friend bool operator==(const JoinAsRequest&, const JoinAsRequest&) = default;
+};
+
 /// Of somebody whom no leader speaks to.
 struct MembershipQuestion {
   std::string name;
@@ -111,6 +121,7 @@ struct PeerRequest {
 /// Asks for the newest form of a description; older versions answer in the first one, which lacks term and standing.
 [[nodiscard]] Payload describe_request();
 [[nodiscard]] Payload encode(const JoinRequest& request);
+[[nodiscard]] Payload encode(const JoinAsRequest& request);
 [[nodiscard]] Payload encode(const JoinAnswer& answer);
 /// In the form that the body of the request asks for.
 [[nodiscard]] Payload encode(const NodeDescription& description, std::span<const std::byte> asked);
@@ -118,6 +129,7 @@ struct PeerRequest {
 [[nodiscard]] Payload encode(MembershipVerdict verdict);
 
 [[nodiscard]] Result<JoinRequest> decode_join_request(std::span<const std::byte> body);
+[[nodiscard]] Result<JoinAsRequest> decode_join_as_request(std::span<const std::byte> body);
 [[nodiscard]] Result<JoinAnswer> decode_join_answer(std::span<const std::byte> bytes);
 [[nodiscard]] Result<NodeDescription> decode_description(std::span<const std::byte> bytes);
 [[nodiscard]] Result<MembershipQuestion> decode_membership_question(std::span<const std::byte> body);

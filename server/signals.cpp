@@ -13,6 +13,7 @@ Signals::Signals(std::function<void(int signal)> arrived) {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   thread_ = std::thread([this, set, arrived = std::move(arrived)] {
     int signal = 0;

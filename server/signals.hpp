@@ -1,5 +1,5 @@
-// SIGTERM and SIGINT as calls on a thread, instead of handlers in which nearly nothing may be done. One per process,
-// created before any other thread, so that all of them inherit that the signals are not theirs.
+// SIGTERM, SIGINT and SIGHUP as calls on a thread, instead of handlers in which nearly nothing may be done. One per
+// process, created before any other thread, so that all of them inherit that the signals are not theirs.
 #pragma once
 
 #include <atomic>

@@ -3,17 +3,18 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
 #include "consensus/random.hpp"
 #include "server/client/http_client.hpp"
+#include "transport/detail/stream.hpp"
 
 namespace quorate::bench {
 
@@ -28,9 +29,10 @@ constexpr std::size_t kResponseBytesMax = std::size_t{64} << 20;
 constexpr unsigned kRowsPerRequest = 500;
 constexpr std::chrono::seconds kPrepareTimeout{30};
 
-std::string request_text(const std::string& host, const std::string& method, const std::string& target,
+/// `head` are the lines that all requests have.
+std::string request_text(const std::string& head, const std::string& method, const std::string& target,
                          const std::string& body) {
-  std::string text = method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/json\r\n";
+  std::string text = method + " " + target + " HTTP/1.1\r\n" + head;
   if (method != "GET")
     text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   else
@@ -59,11 +61,15 @@ Result<tcp::resolver::results_type> resolve(asio::io_context& context, const std
 class Requests {
  public:
   Requests(const LoadOptions& options, const std::string& host, std::uint64_t number)
-      : options_(options), host_(host), random_(options.seed + number) {
+      : options_(options),
+        head_("Host: " + host + "\r\nContent-Type: application/json\r\n" +
+              client::authorization_line(options.client.credentials)),
+        prefix_(options.client.prefix),
+        random_(options.seed + number) {
     const std::string row(options.row_bytes, 'x');
     write_body_ = R"json([["INSERT INTO bench(k, v) VALUES(?, ?)", 1, ")json" + row + R"json("]])json";
-    write_ = request_text(host, "POST", "/db/execute", write_body_);
-    if (!options.path.empty()) other_ = request_text(host, options.method, options.path, write_body_);
+    write_ = request_text(head_, "POST", prefix_ + "/db/execute", write_body_);
+    if (!options.path.empty()) other_ = request_text(head_, options.method, prefix_ + options.path, write_body_);
   }
 
   struct Next {
@@ -74,14 +80,15 @@ class Requests {
     if (!other_.empty()) return {other_, options_.method != "GET"};
     if (random_.below(100) < options_.write_percent) return {write_, true};
     const std::string id = std::to_string(random_.between(std::uint64_t{1}, std::uint64_t{options_.rows}));
-    return {request_text(host_, "POST", "/db/query?level=" + options_.level,
+    return {request_text(head_, "POST", prefix_ + "/db/query?level=" + options_.level,
                          R"json([["SELECT v FROM bench WHERE id = ?", )json" + id + "]]"),
             false};
   }
 
  private:
   const LoadOptions& options_;
-  std::string host_;
+  std::string head_;
+  std::string prefix_;
   Random random_;
   std::string write_body_;
   std::string write_;
@@ -108,13 +115,23 @@ struct Shared {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(asio::io_context& context, Shared& shared, const std::string& host, std::uint64_t number)
-      : socket_(context), shared_(shared), requests_(shared.options, host, number), parser_(new_parser()) {}
+      : context_(context), shared_(shared), requests_(shared.options, host, number), parser_(new_parser()) {}
 
+  /// Before anything else runs on the context.
   Result<void> connect(const tcp::resolver::results_type& endpoints, const std::string& host) {
     boost::system::error_code error;
-    asio::connect(socket_, endpoints, error);
+    tcp::socket socket(context_);
+    asio::connect(socket, endpoints, error);
     if (error) return fail(ErrorKind::kUnavailable, "cannot connect to " + host + ": " + error.message());
-    socket_.set_option(tcp::no_delay(true), error);
+    socket.set_option(tcp::no_delay(true), error);
+    if (!error) socket.non_blocking(true, error);
+    stream_.emplace(std::move(socket), shared_.options.client.tls.get(), host.substr(0, host.rfind(':')));
+    if (error || !stream_->is_secure()) return {};
+    stream_->async_handshake([&error](boost::system::error_code result) { error = result; });
+    context_.restart();
+    context_.run();
+    context_.restart();
+    if (error) return fail(ErrorKind::kUnavailable, host + ": " + stream_->describe(error));
     return {};
   }
 
@@ -141,23 +158,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
     writing_ = true;
     outgoing_.swap(queued_);
     queued_.clear();
-    asio::async_write(socket_, asio::buffer(outgoing_),
-                      [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                        self->writing_ = false;
-                        if (error) return self->broken(error);
-                        self->write();
-                      });
+    write_from(0);
+  }
+
+  void write_from(std::size_t sent) {
+    stream_->async_write_some(asio::buffer(outgoing_) + sent,
+                              [self = shared_from_this(), sent](boost::system::error_code error, std::size_t bytes) {
+                                if (error) return self->broken(error);
+                                if (sent + bytes < self->outgoing_.size()) return self->write_from(sent + bytes);
+                                self->writing_ = false;
+                                self->write();
+                              });
   }
 
   void read() {
-    socket_.async_read_some(asio::buffer(chunk_),
-                            [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
-                              if (error) return self->broken(error);
-                              self->incoming_.append(self->chunk_.data(), bytes);
-                              if (!self->parse()) return;
-                              self->write();
-                              self->read();
-                            });
+    stream_->async_read_some(asio::buffer(chunk_),
+                             [self = shared_from_this()](boost::system::error_code error, std::size_t bytes) {
+                               if (error) return self->broken(error);
+                               self->incoming_.append(self->chunk_.data(), bytes);
+                               if (!self->parse()) return;
+                               self->write();
+                               self->read();
+                             });
   }
 
   /// Takes all whole answers out of what came in; false if the connection is of no more use.
@@ -199,7 +221,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (Clock::now() < shared_.end) ++shared_.result.errors["connection: " + error.message()];
   }
 
-  tcp::socket socket_;
+  asio::io_context& context_;
+  std::optional<transport::detail::Stream> stream_;
   Shared& shared_;
   Requests requests_;
   std::deque<Sent> sent_;
@@ -233,7 +256,9 @@ void tick(asio::steady_timer& timer, Shared& shared, std::uint64_t seconds, std:
 }  // namespace
 
 Result<void> prepare(const LoadOptions& options) {
-  client::HttpClient server(options.hosts, {}, kPrepareTimeout);
+  client::ClientOptions patient = options.client;
+  patient.timeout = kPrepareTimeout;
+  client::HttpClient server(std::move(patient));
   auto done = execute(server, "/db/execute",
                       R"json(["CREATE TABLE IF NOT EXISTS bench(id INTEGER PRIMARY KEY, k INTEGER, v TEXT)"])json");
   if (!done || options.write_percent == 100) return done;
@@ -257,7 +282,7 @@ Result<LoadResult> run_load(const LoadOptions& options,
   shared.end = shared.begin + options.duration;
   std::vector<std::shared_ptr<Connection>> connections;
   for (unsigned i = 0; i < options.connections; ++i) {
-    const std::string& host = options.hosts[i % options.hosts.size()];
+    const std::string& host = options.client.hosts[i % options.client.hosts.size()];
     const auto endpoints = resolve(context, host);
     if (!endpoints) return tl::unexpected(endpoints.error());
     connections.push_back(std::make_shared<Connection>(context, shared, host, i));

@@ -11,11 +11,12 @@
 
 #include "consensus/result.hpp"
 #include "server/bench/histogram.hpp"
+#include "server/client/client_options.hpp"
 
 namespace quorate::bench {
 
 struct LoadOptions {
-  std::vector<std::string> hosts;  ///< "host:port"; connections are spread over them in turn
+  client::ClientOptions client;  ///< connections are spread over its hosts in turn
   unsigned connections = 64;
   unsigned pipeline = 1;  ///< requests under way on each connection
   std::chrono::milliseconds warm_up{1000};

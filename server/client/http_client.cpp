@@ -7,10 +7,11 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/detail/base64.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
+
+#include "transport/detail/stream.hpp"
 
 namespace quorate::client {
 
@@ -19,6 +20,7 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
+using transport::detail::Stream;
 
 constexpr int kRedirectsMax = 5;
 constexpr std::size_t kReplyBytesMax = std::size_t{1} << 30;
@@ -31,29 +33,36 @@ std::string base64(std::string_view text) {
 
 }  // namespace
 
-/// One TCP connection; an error of any kind ends its use.
+/// One connection, plain or secure; an error of any kind ends its use.
 class HttpClient::Connection {
  public:
-  explicit Connection(std::chrono::milliseconds timeout) : timeout_(timeout), socket_(context_) {}
+  explicit Connection(std::chrono::milliseconds timeout) : timeout_(timeout) {}
 
-  Result<void> open(const std::string& host) {
+  Result<void> open(const std::string& host, const transport::TlsContext* tls) {
     const auto colon = host.rfind(':');
     if (colon == std::string::npos)
       return fail(ErrorKind::kInvalidArgument, "\"" + host + "\" is not of the form host:port");
+    std::string name = host.substr(0, colon);
+    if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
     boost::system::error_code error;
-    const auto found = tcp::resolver(context_).resolve(host.substr(0, colon), host.substr(colon + 1), error);
+    tcp::socket socket(context_);
+    const auto found = tcp::resolver(context_).resolve(name, host.substr(colon + 1), error);
     if (!error) {
-      error = wait([&](auto done) { asio::async_connect(socket_, found, [done](auto code, auto&&) { done(code); }); });
+      error = wait([&](auto done) { asio::async_connect(socket, found, [done](auto code, auto&&) { done(code); }); },
+                   [&socket] { socket.close(); });
     }
     if (error) return fail(ErrorKind::kUnavailable, host + ": " + error.message());
-    socket_.set_option(tcp::no_delay(true), error);
+    socket.set_option(tcp::no_delay(true), error);
+    socket.non_blocking(true, error);
+    stream_.emplace(std::move(socket), tls, name);
+    if (!stream_->is_secure()) return {};
+    error = wait([this](auto done) { stream_->async_handshake(done); });
+    if (error) return fail(ErrorKind::kUnavailable, host + ": " + advise(stream_->describe(error)));
     return {};
   }
 
   boost::system::error_code write(const std::string& text) {
-    return wait([&](auto done) {
-      asio::async_write(socket_, asio::buffer(text), [done](auto code, std::size_t) { done(code); });
-    });
+    return wait([this, &text](auto done) { write_from(text, 0, done); });
   }
 
   struct Answer {
@@ -95,18 +104,34 @@ class HttpClient::Connection {
         break;
       }
     }
-    if (error) return fail(ErrorKind::kTimeout, error.message());
+    if (error) return fail(ErrorKind::kTimeout, stream_->describe(error));
     if (answer.reply.status / 100 == 3) answer.reply.body = std::string(parser.get()[http::field::location]);
     answer.keep_open = parser.keep_alive();
     return {};
   }
 
  private:
+  /// What a user could do about a handshake that failed.
+  static std::string advise(const std::string& problem) {
+    if (problem.find("not accepted: ") != std::string::npos)
+      return problem + "; name who vouches for it with --ca-cert, or accept any certificate with --insecure";
+    if (problem == "it does not speak TLS") return problem + "; reach it over http instead of https";
+    return problem;
+  }
+
+  template <class Done>
+  void write_from(const std::string& text, std::size_t sent, Done done) {
+    stream_->async_write_some(asio::buffer(text) + sent, [this, &text, sent, done](auto error, std::size_t bytes) {
+      if (error || sent + bytes == text.size()) return done(error);
+      write_from(text, sent + bytes, done);
+    });
+  }
+
   boost::system::error_code receive() {
     std::array<char, 65536> chunk;
     std::size_t bytes = 0;
     const auto error = wait([&](auto done) {
-      socket_.async_read_some(asio::buffer(chunk), [done, &bytes](auto code, std::size_t count) {
+      stream_->async_read_some(asio::buffer(chunk), [done, &bytes](auto code, std::size_t count) {
         bytes = count;
         done(code);
       });
@@ -115,16 +140,20 @@ class HttpClient::Connection {
     return error;
   }
 
-  /// Runs one operation to its end, or to the end of the time it has.
   template <class Start>
   boost::system::error_code wait(Start&& start) {
+    return wait(start, [this] { stream_->close(); });
+  }
+
+  /// Runs one operation to its end, or to the end of the time it has; then it is cut.
+  template <class Start, class Cut>
+  boost::system::error_code wait(Start&& start, Cut&& cut) {
     std::optional<boost::system::error_code> result;
     start([&result](boost::system::error_code code) { result = code; });
     context_.restart();
     context_.run_for(timeout_);
     if (result) return *result;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    cut();
     context_.restart();
     context_.run();
     return asio::error::timed_out;
@@ -132,21 +161,21 @@ class HttpClient::Connection {
 
   std::chrono::milliseconds timeout_;
   asio::io_context context_;
-  tcp::socket socket_;
+  std::optional<Stream> stream_;
   std::string incoming_;
 };
 
-HttpClient::HttpClient(std::vector<std::string> hosts, std::string credentials, std::chrono::milliseconds timeout)
-    : hosts_(std::move(hosts)), credentials_(std::move(credentials)), timeout_(timeout) {
-  if (!credentials_.empty()) authorization_ = "Authorization: Basic " + base64(credentials_) + "\r\n";
-}
+HttpClient::HttpClient(ClientOptions options)
+    : options_(std::move(options)), authorization_(authorization_line(options_.credentials)) {}
 
 HttpClient::~HttpClient() = default;
 
-const std::string& HttpClient::host() const { return hosts_[current_]; }
+const std::string& HttpClient::host() const { return options_.hosts[current_]; }
 
 std::unique_ptr<HttpClient> HttpClient::beside(const std::string& host) const {
-  return std::make_unique<HttpClient>(std::vector{host}, credentials_, timeout_);
+  ClientOptions options = options_;
+  options.hosts = {host};
+  return std::make_unique<HttpClient>(std::move(options));
 }
 
 Result<HttpReply> HttpClient::send(const HttpRequest& request) {
@@ -168,33 +197,37 @@ Result<HttpReply> HttpClient::send(const HttpRequest& request, const BodySink& s
   };
   for (int redirects = 0; redirects <= kRedirectsMax; ++redirects) {
     Result<HttpReply> reply = fail(ErrorKind::kUnavailable, "no node to ask");
-    for (std::size_t attempt = 0; attempt < hosts_.size(); ++attempt) {
+    for (std::size_t attempt = 0; attempt < options_.hosts.size(); ++attempt) {
       reply = send_once(current, noting);
       // A node that is gone, or has no leader to ask, need not be the only one.
       const bool try_next = (!reply && (reply.error().kind == ErrorKind::kUnavailable || current.may_be_repeated())) ||
                             (reply && reply->status == 503);
-      if (!try_next || has_begun || hosts_.size() == 1) break;
+      if (!try_next || has_begun || options_.hosts.size() == 1) break;
       connection_.reset();
-      current_ = (current_ + 1) % hosts_.size();
+      current_ = (current_ + 1) % options_.hosts.size();
     }
     if (!reply || reply->status / 100 != 3) return reply;
     // "http://host:port/path": the body of a redirect is its location here.
     const std::string& location = reply->body;
+    if (options_.tls != nullptr && !location.starts_with("https://"))
+      return fail(ErrorKind::kUnavailable, host() + " sends the request on to " + location + ", which is not secure");
     const auto host_begin = location.find("//");
     const auto path_begin = host_begin == std::string::npos ? host_begin : location.find('/', host_begin + 2);
     if (path_begin == std::string::npos) return reply;
     const std::string host = location.substr(host_begin + 2, path_begin - host_begin - 2);
     current.target = location.substr(path_begin);
+    if (current.target.starts_with(options_.prefix)) current.target.erase(0, options_.prefix.size());
     connection_.reset();
-    const auto known = std::ranges::find(hosts_, host);
-    current_ = static_cast<std::size_t>(known - hosts_.begin());
-    if (known == hosts_.end()) hosts_.push_back(host);
+    const auto known = std::ranges::find(options_.hosts, host);
+    current_ = static_cast<std::size_t>(known - options_.hosts.begin());
+    if (known == options_.hosts.end()) options_.hosts.push_back(host);
   }
   return fail(ErrorKind::kUnavailable, host() + " and others send the request in circles");
 }
 
 Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySink& sink) {
-  std::string text = request.method + " " + request.target + " HTTP/1.1\r\nHost: " + host() + "\r\n" + authorization_;
+  std::string text = request.method + " " + options_.prefix + request.target + " HTTP/1.1\r\nHost: " + host() + "\r\n" +
+                     authorization_;
   if (request.method != "GET") {
     text +=
         "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
@@ -203,8 +236,8 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
   text += "\r\n" + request.body;
   const bool reused = connection_ != nullptr;
   if (!reused) {
-    connection_ = std::make_unique<Connection>(timeout_);
-    if (auto opened = connection_->open(host()); !opened) {
+    connection_ = std::make_unique<Connection>(options_.timeout);
+    if (auto opened = connection_->open(host(), options_.tls.get()); !opened) {
       connection_.reset();
       return tl::unexpected(opened.error());
     }
@@ -223,6 +256,10 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
   }
   if (!answer.keep_open) connection_.reset();
   return std::move(answer.reply);
+}
+
+std::string authorization_line(const std::string& credentials) {
+  return credentials.empty() ? std::string() : "Authorization: Basic " + base64(credentials) + "\r\n";
 }
 
 std::string percent_encode(std::string_view text) {

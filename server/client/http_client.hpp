@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "consensus/result.hpp"
+#include "server/client/client_options.hpp"
 
 namespace quorate::client {
 
@@ -43,8 +44,8 @@ using BodySink = std::function<bool(std::string_view)>;
 
 class HttpClient {
  public:
-  /// `hosts` are "host:port" each; the first one that answers is used. `credentials` is "user:password", or empty.
-  HttpClient(std::vector<std::string> hosts, std::string credentials, std::chrono::milliseconds timeout);
+  /// The first of the hosts that answers is used.
+  explicit HttpClient(ClientOptions options);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -66,13 +67,14 @@ class HttpClient {
 
   [[nodiscard]] Result<HttpReply> send_once(const HttpRequest& request, const BodySink& sink);
 
-  std::vector<std::string> hosts_;
+  ClientOptions options_;
   std::size_t current_ = 0;
-  std::string credentials_;
-  std::string authorization_;
-  std::chrono::milliseconds timeout_;
+  std::string authorization_;  ///< the header line
   std::unique_ptr<Connection> connection_;
 };
+
+/// The header line that says who asks, ended by CR LF; empty for nobody.
+[[nodiscard]] std::string authorization_line(const std::string& credentials);
 
 /// For query strings: everything but letters, digits and -._~ as %XX.
 [[nodiscard]] std::string percent_encode(std::string_view text);

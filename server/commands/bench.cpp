@@ -1,5 +1,6 @@
 #include "server/commands/bench.hpp"
 
+#include <cstdlib>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -38,14 +39,14 @@ boost::json::object describe(const bench::LoadResult& result, const bench::Histo
 
 void describe_bench_options(CLI::App& app, BenchCommand& command) {
   bench::LoadOptions& load = command.load;
-  load.hosts = {"127.0.0.1:4001"};
   app.footer(
       "Every connection sends its next request when an answer has come (a closed loop). Rows go to a table \"bench\",\n"
       "which is created if need be.\n\n"
       "  quorate bench --host 127.0.0.1:4001 --connections 64 --writes 100\n"
       "  quorate bench --writes 0 --level linearizable --json");
-  app.add_option("--host", load.hosts, "HTTP address of a node; more than one: connections are spread over them")
+  app.add_option("--host", command.hosts, "Node, as host:port or URL; more than one: connections are spread over them")
       ->delimiter(',');
+  client::describe_client_flags(app, command.client, client::FlagNames::kLongOnly);
   app.add_option("-c,--connections", load.connections, "Connections")->check(CLI::Range(1U, 20000U));
   app.add_option("--pipeline", load.pipeline, "Requests under way on each connection")->check(CLI::Range(1U, 1000U));
   app.add_option("-d,--seconds", command.seconds, "How long to measure")->check(CLI::Range(0.1, 86400.0));
@@ -69,6 +70,13 @@ cli::ExitCode run_bench(BenchCommand command, std::ostream& out, std::ostream& e
   bench::LoadOptions& load = command.load;
   load.duration = std::chrono::milliseconds(static_cast<std::int64_t>(command.seconds * 1000));
   load.warm_up = std::chrono::milliseconds(static_cast<std::int64_t>(command.warm_up_seconds * 1000));
+  const char* const user = std::getenv("QUORATE_USER");
+  auto reachable = client::resolve(command.client, command.hosts, user != nullptr ? user : "");
+  if (!reachable) {
+    err << "quorate bench: " << reachable.error().message << '\n';
+    return cli::ExitCode::kUsage;
+  }
+  load.client = std::move(*reachable);
   if (!command.skip_prepare && load.path.empty()) {
     if (auto prepared = bench::prepare(load); !prepared) {
       err << "quorate bench: " << prepared.error().message << '\n';

@@ -16,6 +16,8 @@ namespace quorate {
 
 struct BenchCommand {
   bench::LoadOptions load;
+  std::vector<std::string> hosts = {"127.0.0.1:4001"};
+  client::ClientFlags client;
   double seconds = 10;
   double warm_up_seconds = 2;
   bool json = false;

@@ -14,12 +14,14 @@
 
 namespace quorate {
 
+using server::ListenerTls;
 using server::NodeConfig;
 
 namespace {
 
 constexpr const char* kIdentity = "Who it is";
 constexpr const char* kCluster = "Coming to a cluster, and leaving it";
+constexpr const char* kSecurity = "Users and TLS";
 constexpr const char* kConsensus = "Consensus";
 constexpr const char* kSql = "SQL";
 constexpr const char* kLimits = "Limits";
@@ -45,11 +47,6 @@ void refuse_what_is_missing(CLI::App& app) {
     const char* what;
   };
   static constexpr Missing kMissing[] = {
-      {"--auth,--join-as", "authentication"},
-      {"--http-ca-cert,--http-cert,--http-key,--http-verify-client,--http-verify-common-name", "TLS for clients"},
-      {"--node-ca-cert,--node-cert,--node-key,--node-no-verify,--node-verify-client,--node-verify-server-name,"
-       "--node-verify-common-name",
-       "TLS between nodes"},
       {"--disco-mode,--disco-key,--disco-config", "discovery through Consul, etcd or DNS"},
       {"--auto-backup,--auto-restore", "automatic backup and restore"},
       {"--extensions-path", "SQLite extensions"},
@@ -131,6 +128,36 @@ void describe_cluster(CLI::App& app, NodeConfig& config) {
       ->group(kCluster);
 }
 
+void describe_listener_tls(CLI::App& app, const std::string& prefix, const std::string& whom, ListenerTls& tls) {
+  app.add_option(prefix + "-cert", tls.certificate, "TLS for " + whom + ": certificate (PEM), with its chain")
+      ->type_name("FILE")
+      ->group(kSecurity);
+  app.add_option(prefix + "-key", tls.key, "Its key (PEM, without a password)")->type_name("FILE")->group(kSecurity);
+  app.add_option(prefix + "-ca-cert", tls.authorities,
+                 "Certificates (PEM) of who may vouch for " + whom + " (default: those that the system trusts)")
+      ->type_name("FILE")
+      ->group(kSecurity);
+  app.add_flag(prefix + "-verify-client", tls.verifies_clients, "Whoever connects must present a certificate")
+      ->group(kSecurity);
+  app.add_option(prefix + "-verify-common-name", tls.client_common_name, "Which must be of this common name")
+      ->group(kSecurity);
+}
+
+void describe_security(CLI::App& app, NodeConfig& config) {
+  app.add_option("--auth", config.auth_file,
+                 "Users and what they may do (JSON, docs/security.md); read again when it changes, or at SIGHUP")
+      ->type_name("FILE")
+      ->group(kSecurity);
+  app.add_option("--join-as", config.join_as, "User of that file to join a cluster as")->group(kSecurity);
+  describe_listener_tls(app, "--http", "clients", config.http_tls);
+  describe_listener_tls(app, "--node", "nodes", config.node_tls);
+  app.add_flag("--node-no-verify", config.trusts_any_node, "Connect to nodes whatever certificate they present")
+      ->group(kSecurity);
+  app.add_option("--node-verify-server-name", config.node_server_name,
+                 "Name that the certificates of nodes must be of, instead of the host that is connected to")
+      ->group(kSecurity);
+}
+
 void describe_consensus(CLI::App& app, NodeConfig& config) {
   add_duration(app, "--raft-election-timeout,--raft-heartbeat-timeout,--raft-timeout", config.election_timeout,
                "A follower that hears nothing for one to two times this long stands for election")
@@ -184,6 +211,7 @@ void describe_node_options(CLI::App& app, NodeConfig& config) {
   app.set_version_flag("--version", describe_build());
   describe_identity(app, config);
   describe_cluster(app, config);
+  describe_security(app, config);
   describe_consensus(app, config);
   describe_sql(app, config);
   describe_limits(app, config);

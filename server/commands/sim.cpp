@@ -53,7 +53,7 @@ void name_the_seed(int) {
   char* end = std::to_chars(text.data() + std::strlen(text.data()), text.data() + text.size() - 1, seed_under_way).ptr;
   *end++ = '\n';
   [[maybe_unused]] const ssize_t written =
-      write(STDERR_FILENO, text.data(), static_cast<std::size_t>(end - text.data()));
+      ::write(STDERR_FILENO, text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
 /// "7" or "1..1000".

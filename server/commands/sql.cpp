@@ -17,9 +17,7 @@ namespace quorate {
 namespace {
 
 /// "http://a:4001,b:4001": the first one and others to try.
-std::vector<std::string> hosts_in(std::string text) {
-  if (const auto scheme = text.find("://"); scheme != std::string::npos) text.erase(0, scheme + 3);
-  text = text.substr(0, text.find('/'));
+std::vector<std::string> hosts_in(const std::string& text) {
   std::vector<std::string> hosts;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
@@ -35,8 +33,9 @@ void describe_sql_options(CLI::App& app, SqlCommand& command) {
   app.footer(
       "Without statements, reads them from the terminal or from what is piped in; .help lists the shell's own "
       "commands.\n"
-      "RQLITE_HOST=http://host:port,... names the nodes to connect to, too. The exit code is 1 if a statement "
-      "failed.\n\n"
+      "RQLITE_HOST=http://host:port,... names the nodes to connect to, too; -H takes a URL as well. The exit code is "
+      "1\n"
+      "if a statement failed.\n\n"
       "  quorate sql -p 4001 \"SELECT * FROM t\"\n"
       "  quorate sql -a 127.0.0.1:4003,127.0.0.1:4005 < statements.sql");
   app.add_option("-H,--host", command.host, "Host of the node")->capture_default_str();
@@ -44,8 +43,8 @@ void describe_sql_options(CLI::App& app, SqlCommand& command) {
       ->check(CLI::Range(1U, 65535U))
       ->capture_default_str();
   app.add_option("-a,--alternatives", command.alternatives, "Other nodes to try, host:port each")->delimiter(',');
-  app.add_option("-u,--user", command.user, "Name and password, as name:password");
-  app.add_option("-t,--http-timeout", command.timeout_seconds, "How long to wait for an answer, in seconds")
+  client::describe_client_flags(app, command.client, client::FlagNames::kShortToo);
+  app.add_option("-t,--http-timeout", command.client.timeout_seconds, "How long to wait for an answer, in seconds")
       ->capture_default_str();
   app.add_option("-m,--mode", command.mode, "How to print rows")
       ->check(CLI::IsMember({"column", "table", "csv", "json", "line"}))
@@ -63,11 +62,17 @@ cli::ExitCode run_sql(SqlCommand command, std::ostream& out, std::ostream& err) 
       url != nullptr && command.host == "127.0.0.1" && command.port == 4001) {
     hosts = hosts_in(url);
   } else {
-    hosts.push_back(command.host + ":" + std::to_string(command.port));
+    const bool is_url = command.host.find("://") != std::string::npos;
+    hosts.push_back(is_url ? command.host : command.host + ":" + std::to_string(command.port));
   }
   hosts.insert(hosts.end(), command.alternatives.begin(), command.alternatives.end());
-  client::HttpClient client(hosts, command.user,
-                            std::chrono::milliseconds(static_cast<std::int64_t>(command.timeout_seconds * 1000)));
+  const char* const user = std::getenv("QUORATE_USER");
+  auto options = client::resolve(command.client, hosts, user != nullptr ? user : "");
+  if (!options) {
+    err << "quorate sql: " << options.error().message << '\n';
+    return cli::ExitCode::kUsage;
+  }
+  client::HttpClient client(std::move(*options));
   shell::Settings settings;
   settings.mode = *shell::mode_named(command.mode);
   settings.level = command.level;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/cli/exit_code.hpp"
+#include "server/client/client_options.hpp"
 
 namespace CLI {
 class App;
@@ -17,8 +18,7 @@ struct SqlCommand {
   std::string host = "127.0.0.1";
   unsigned port = 4001;
   std::vector<std::string> alternatives;
-  std::string user;
-  double timeout_seconds = 30;
+  client::ClientFlags client;
   std::string mode = "column";
   std::string level = "weak";
   std::vector<std::string> statements;  ///< run these and leave

@@ -207,7 +207,12 @@ class BulkHandler::LocalUpload final : public Upload {
 /// Another node leads: what comes goes on to it, one piece at a time.
 class BulkHandler::RelayedUpload final : public Upload, public std::enable_shared_from_this<RelayedUpload> {
  public:
-  RelayedUpload(server::Cluster& cluster, std::string token) : cluster_(cluster), token_(std::move(token)) {}
+  /// Every piece says what the request says of its client.
+  RelayedUpload(const HandlerContext& context, server::Cluster& cluster, std::string token, const Request& head)
+      : context_(context),
+        cluster_(cluster),
+        token_(std::move(token)),
+        authorization_(head.header("Authorization").value_or("")) {}
 
   void take(std::string piece, std::function<void()> ready) override {
     waiting_.push_back({std::move(piece), std::move(ready)});
@@ -225,17 +230,25 @@ class BulkHandler::RelayedUpload final : public Upload, public std::enable_share
     std::function<void()> ready;
   };
 
-  void send() {
-    if (failure_) return sent();
+  [[nodiscard]] Request begin(const std::string& target) const {
     Request request;
     request.method = Method::kPost;
-    request.set_target(fmt::format("{}?upload={}&offset={}", kLoadPath, token_, offset_));
+    request.set_target(target);
+    if (!authorization_.empty()) request.add_header("Authorization", authorization_);
+    return request;
+  }
+
+  void send() {
+    if (failure_) return sent();
+    Request request = begin(fmt::format("{}?upload={}&offset={}", kLoadPath, token_, offset_));
     request.body = std::move(waiting_.front().bytes);
     offset_ += request.body.size();
-    cluster_.forward(encode_request(request), kPieceTimeout, [self = shared_from_this()](const ForwardEnd& end) {
-      if (!is_ok(end)) self->failure_ = end.error.empty() ? "the leader has not taken the file" : end.error;
-      self->sent();
-    });
+    cluster_.forward(encode_request(request, context_.vouching), kPieceTimeout,
+                     [self = shared_from_this()](const ForwardEnd& end) {
+                       if (!is_ok(end))
+                         self->failure_ = end.error.empty() ? "the leader has not taken the file" : end.error;
+                       self->sent();
+                     });
   }
   void sent() {
     const std::function<void()> ready = std::move(waiting_.front().ready);
@@ -247,11 +260,9 @@ class BulkHandler::RelayedUpload final : public Upload, public std::enable_share
   void ask_to_load() {
     const auto answer = std::exchange(answer_, nullptr);
     if (failure_) return answer(request_error({.kind = SqlEnd::Kind::kRefused, .error = *failure_}));
-    Request request;
-    request.method = Method::kPost;
     const std::string_view path = accepted_ == IncomingFile::Accepted::kFilesOnly ? kBootPath : kLoadPath;
-    request.set_target(fmt::format("{}?upload={}", path, token_));
-    cluster_.forward(encode_request(request), kLoadTimeout, [answer](const ForwardEnd& end) {
+    const Request request = begin(fmt::format("{}?upload={}", path, token_));
+    cluster_.forward(encode_request(request, context_.vouching), kLoadTimeout, [answer](const ForwardEnd& end) {
       if (end.kind == ForwardEnd::Kind::kAnswered) {
         Result<Response> response = decode_response(end.answer);
         if (response) return answer(std::move(*response));
@@ -262,8 +273,10 @@ class BulkHandler::RelayedUpload final : public Upload, public std::enable_share
     });
   }
 
+  const HandlerContext& context_;
   server::Cluster& cluster_;
   std::string token_;
+  std::string authorization_;
   std::vector<Piece> waiting_;  ///< the first is on its way; more than one only at the end of the body
   std::uint64_t offset_ = 0;
   std::optional<std::string> failure_;
@@ -280,10 +293,10 @@ bool BulkHandler::comes_in_pieces(Method method, std::string_view target) {
   return method == Method::kPost && (target.starts_with(kLoadPath) || target.starts_with(kBootPath));
 }
 
-std::shared_ptr<BodyTaker> BulkHandler::taker_for(const Request&) {
+std::shared_ptr<BodyTaker> BulkHandler::taker_for(const Request& head) {
   if (bulk_ == nullptr) return nullptr;
   if (!cluster_.is_leader()) {
-    return std::make_shared<RelayedUpload>(cluster_, fmt::format("{:016x}{:x}", seed_, ++uploads_));
+    return std::make_shared<RelayedUpload>(context_, cluster_, fmt::format("{:016x}{:x}", seed_, ++uploads_), head);
   }
   std::shared_ptr<IncomingFile> file = bulk_->receive_file();
   if (file == nullptr) return nullptr;

@@ -39,9 +39,10 @@ struct HandlerContext {
   Post post;
   /// Runs something on the loop after a while.
   std::function<void(Duration, std::function<void()>)> after;
-  std::string api_address;       ///< this node's, for clients: host:port
-  std::string node_address;      ///< this node's, for nodes: host:port
-  HttpCounts* counts = nullptr;  ///< the service's own
+  std::string api_address;              ///< this node's, for clients: host:port
+  std::string node_address;             ///< this node's, for nodes: host:port
+  Vouching vouching = Vouching::kNone;  ///< what this node says of requests that it passes on
+  HttpCounts* counts = nullptr;         ///< the service's own
 };
 
 /// For the header that says who served a request: clients know nodes by one address, nodes by another.

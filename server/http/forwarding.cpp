@@ -16,8 +16,11 @@ namespace {
 constexpr std::uint8_t kRequestFormat = 1;
 constexpr std::uint8_t kResponseFormat = 1;
 
-constexpr const char* kForwardedHeaders[] = {"Content-Type", "Authorization", "Idempotency-Key"};
-constexpr std::size_t kHeadersMax = std::size(kForwardedHeaders);
+constexpr const char* kForwardedHeaders[] = {"Content-Type", "Idempotency-Key"};
+/// One of these goes with them: what the client says of itself, or what this node says of it.
+constexpr const char* kAuthorization = "Authorization";
+constexpr const char* kVouchedFor = "Quorate-Authorized";
+constexpr std::size_t kHeadersMax = std::size(kForwardedHeaders) + 1;
 
 struct ForwardedHeader {
   std::string name;
@@ -123,12 +126,16 @@ class CollectingSink final : public ResponseSink {
 
 }  // namespace
 
-Payload encode_request(const Request& request) {
+Payload encode_request(const Request& request, Vouching vouching) {
   ForwardedRequest forwarded{.method = static_cast<std::uint8_t>(request.method),
                              .target = std::string(request.target()),
                              .body = request.body};
   for (const char* name : kForwardedHeaders)
     if (const auto value = request.header(name)) forwarded.headers.push_back({name, std::string(*value)});
+  if (vouching == Vouching::kAuthorized)
+    forwarded.headers.push_back({kVouchedFor, "yes"});
+  else if (const auto value = request.header(kAuthorization))
+    forwarded.headers.push_back({kAuthorization, std::string(*value)});
   return encode(forwarded);
 }
 
@@ -144,6 +151,8 @@ Result<void> decode_request(std::span<const std::byte> bytes, Request& into) {
   into.body = std::move(forwarded->body);
   return {};
 }
+
+bool is_vouched_for(const Request& decoded) { return decoded.header(kVouchedFor).has_value(); }
 
 Payload encode_response(const Response& response) {
   ForwardedResponse forwarded{.status = static_cast<std::uint16_t>(response.status),

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -17,8 +18,16 @@
 
 namespace quorate::http {
 
-[[nodiscard]] Payload encode_request(const Request& request);
+/// What the node that passes a request on says of the client.
+enum class Vouching : std::uint8_t {
+  kNone,        ///< it has not looked whether the client may; the client's own credentials travel along
+  kAuthorized,  ///< it has made sure
+};
+
+[[nodiscard]] Payload encode_request(const Request& request, Vouching vouching);
 [[nodiscard]] Result<void> decode_request(std::span<const std::byte> bytes, Request& into);
+/// Of a decoded request. What a client itself claims never gets into one.
+[[nodiscard]] bool is_vouched_for(const Request& decoded);
 
 [[nodiscard]] Payload encode_response(const Response& response);
 [[nodiscard]] Result<Response> decode_response(std::span<const std::byte> bytes);

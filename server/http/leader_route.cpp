@@ -33,7 +33,7 @@ Response LeaderRoute::no_leader() const {
 
 void LeaderRoute::take(Exchange exchange) {
   if (exchange.parameters.has(Flag::kRedirect)) return redirect(std::move(exchange));
-  forward(encode_request(exchange.request), exchange.parameters, std::move(exchange.responder));
+  forward(encode_request(exchange.request, context_.vouching), exchange.parameters, std::move(exchange.responder));
 }
 
 void LeaderRoute::redirect(Exchange exchange) {

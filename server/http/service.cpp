@@ -92,17 +92,22 @@ std::vector<std::string> HttpService::endpoint_names() {
   return names;
 }
 
-std::string common_header_lines(std::string_view version, std::string_view allow_origin) {
+std::string common_header_lines(std::string_view version, std::string_view allow_origin, Logins logins) {
   Response lines;
   lines.header("X-Rqlite-Version", version);
   if (!allow_origin.empty()) lines.header("Access-Control-Allow-Origin", allow_origin);
   lines.header("Access-Control-Allow-Methods", "OPTIONS, GET, POST");
-  lines.header("Access-Control-Allow-Headers", "Content-Type");
+  const bool expects_logins = logins == Logins::kExpected;
+  lines.header("Access-Control-Allow-Headers", expects_logins ? "Content-Type, Authorization" : "Content-Type");
+  if (!expects_logins) return lines.header_lines();
+  lines.header("Access-Control-Allow-Credentials", "true");
+  lines.header("WWW-Authenticate", "Basic realm=\"rqlite\"");
   return lines.header_lines();
 }
 
 HttpService::HttpService(HttpServiceOptions options, server::Database& database, server::Cluster& cluster)
     : options_(std::move(options)),
+      gate_(options_.access),
       cluster_(cluster),
       leader_(options_.context, cluster),
       sql_(options_.context, database, cluster, leader_, options_.first_sequence_number),
@@ -110,6 +115,11 @@ HttpService::HttpService(HttpServiceOptions options, server::Database& database,
       members_(cluster, leader_),
       requests_(endpoint_names(), options_.context.now) {
   options_.context.counts = &counts_;
+  options_.context.vouching = gate_.vouching();
+}
+
+std::shared_ptr<BodyTaker> HttpService::taker_for(const Request& head) {
+  return gate_.taker_for(head, [this](const Request& admitted) { return bulk_.taker_for(admitted); });
 }
 
 void HttpService::handle(Request& request, Responder responder) {
@@ -126,6 +136,20 @@ void HttpService::handle_forwarded(std::span<const std::byte> bytes,
   route(request, Origin::kPeer, Responder(std::move(sink), RequestId{}));
 }
 
+/// A request whose endpoint is known, on its way there.
+struct HttpService::Arrival {
+  const Route* route;  ///< null: the path is known, but not for this method
+  Parameters parameters;
+  Origin origin;
+  Responder responder;
+  Instant begun;
+
+  void enter(HttpService& service, Request& request) {
+    if (route == nullptr) return responder.send(Response(Status::kMethodNotAllowed));
+    route->serve(service, {request, std::move(parameters), origin, std::move(responder), begun});
+  }
+};
+
 /// Malformed parameters are refused before anybody looks at the path: the same request is wrong everywhere.
 void HttpService::route(Request& request, Origin origin, Responder responder) {
   const Instant begun = options_.context.now();
@@ -137,15 +161,31 @@ void HttpService::route(Request& request, Origin origin, Responder responder) {
   if (!parameters) return responder.send(text_error(Status::kBadRequest, parameters.error().message));
 
   bool is_path_known = false;
-  for (std::size_t i = 0; i < routes().size(); ++i) {
-    const Route& route = routes()[i];
-    if (!route.is_for(target->path)) continue;
+  const Route* chosen = nullptr;
+  for (std::size_t i = 0; i < routes().size() && chosen == nullptr; ++i) {
+    if (!routes()[i].is_for(target->path)) continue;
     is_path_known = true;
-    if (route.method != request.method) continue;
+    if (routes()[i].method != request.method) continue;
+    chosen = &routes()[i];
     responder.observe(requests_, i, begun);
-    return route.serve(*this, {request, std::move(*parameters), origin, std::move(responder), begun});
   }
-  responder.send(Response(is_path_known ? Status::kMethodNotAllowed : Status::kNotFound));
+  if (!is_path_known) return responder.send(Response(Status::kNotFound));
+  admit(request, target->path, {chosen, std::move(*parameters), origin, std::move(responder), begun});
+}
+
+void HttpService::admit(Request& request, std::string_view path, Arrival arrival) {
+  AccessGate::Ruling ruling = gate_.rule(request, path, arrival.origin);
+  switch (ruling.kind) {
+    case AccessGate::Ruling::Kind::kAdmitted: return arrival.enter(*this, request);
+    case AccessGate::Ruling::Kind::kRefused: return arrival.responder.send(std::move(ruling.refusal));
+    case AccessGate::Ruling::Kind::kNotKnownYet: break;
+  }
+  const Origin origin = arrival.origin;
+  gate_.rule_later(request, path, origin,
+                   [this, kept = std::make_shared<Arrival>(std::move(arrival))](Request& later, auto late_ruling) {
+                     if (late_ruling.kind == AccessGate::Ruling::Kind::kAdmitted) return kept->enter(*this, later);
+                     kept->responder.send(std::move(late_ruling.refusal));
+                   });
 }
 
 void HttpService::show_status(Exchange exchange) {
@@ -177,6 +217,9 @@ void HttpService::write_counts(StatusTree& http) const {
   http["user_snapshots"] = requests_to("POST /snapshot");
   http["user_reaps"] = requests_to("POST /reap");
   http["ui"] = requests_to("GET /console");
+  if (options_.access == nullptr) return;
+  http["auth_ok"] = options_.access->stats().granted;
+  http["auth_fail"] = options_.access->stats().denied;
 }
 
 /// As Go's expvar writes it: one line for each.

@@ -17,6 +17,7 @@
 
 #include "server/cluster.hpp"
 #include "server/database.hpp"
+#include "server/http/access_gate.hpp"
 #include "server/http/bulk_handler.hpp"
 #include "server/http/cluster_handler.hpp"
 #include "server/http/exchange.hpp"
@@ -33,6 +34,8 @@ struct HttpServiceOptions {
   std::uint64_t first_sequence_number = 0;
   /// Whole databases in and out; may be null. Outlives the service.
   server::Bulk* bulk = nullptr;
+  /// Null: everybody may do everything. Outlives the service.
+  security::AccessControl* access = nullptr;
   /// Add what the node knows of itself.
   std::function<void(StatusTree&)> status;
   std::function<void(MetricsText&)> metrics;
@@ -40,15 +43,21 @@ struct HttpServiceOptions {
   std::function<void(std::map<std::string, StatusTree, std::less<>>&)> counters;
 };
 
+/// Whether clients have to say who they are.
+enum class Logins : std::uint8_t { kNone, kExpected };
 /// Lines that every answer carries: what speaks here, and what browsers may do with it. `allow_origin` may be empty.
-[[nodiscard]] std::string common_header_lines(std::string_view version, std::string_view allow_origin);
+[[nodiscard]] std::string common_header_lines(std::string_view version, std::string_view allow_origin, Logins logins);
 
 class HttpService final : public HttpHandler {
  public:
   HttpService(HttpServiceOptions options, server::Database& database, server::Cluster& cluster);
 
+  /// All that there is, as metrics call it: "GET /status", ...
+  [[nodiscard]] static std::vector<std::string> endpoint_names();
+
   void handle(Request& request, Responder responder) override;
-  std::shared_ptr<BodyTaker> taker_for(const Request& head) override { return bulk_.taker_for(head); }
+  std::optional<Response> refusal_of(const Request& head) override { return gate_.refusal_of(head); }
+  std::shared_ptr<BodyTaker> taker_for(const Request& head) override;
 
   /// A request that another node has passed on to the leader. `reply` is called once, with the answer in encoded form,
   /// or with nothing if this node does not lead and has done nothing.
@@ -56,10 +65,11 @@ class HttpService final : public HttpHandler {
 
  private:
   struct Route;
+  struct Arrival;
   static std::span<const Route> routes();
-  static std::vector<std::string> endpoint_names();
 
   void route(Request& request, Origin origin, Responder responder);
+  void admit(Request& request, std::string_view path, Arrival arrival);
   void show_status(Exchange exchange);
   void show_metrics(Exchange exchange);
   void show_counters(Exchange exchange);
@@ -67,6 +77,7 @@ class HttpService final : public HttpHandler {
 
   HttpServiceOptions options_;
   HttpCounts counts_;
+  AccessGate gate_;
   server::Cluster& cluster_;
   LeaderRoute leader_;
   SqlHandler sql_;

@@ -175,7 +175,8 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
   // Among the statements of a mixed request may be one that writes; only the database can tell.
   std::shared_ptr<const Fallback> fallback;
   if (kind == RequestKind::kMixed && !cluster_.is_leader())
-    fallback = std::make_shared<const Fallback>(Fallback{encode_request(exchange.request), exchange.parameters});
+    fallback = std::make_shared<const Fallback>(
+        Fallback{encode_request(exchange.request, context_.vouching), exchange.parameters});
 
   auto statements = statements_of(kind, exchange);
   if (!statements) return refuse(statements.error().message);

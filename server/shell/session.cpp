@@ -21,6 +21,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::chrono::seconds kRefusedPatience{5};
+constexpr const char* kNotAuthorized =
+    "not authorized: the name or the password is wrong (-u name:password), or the user has not the permission";
 constexpr std::chrono::milliseconds kRefusedPause{100};
 
 /// Scripts that read scripts, before one is taken for reading itself.
@@ -48,6 +50,7 @@ Session::Session(client::HttpClient& client, Settings settings, std::ostream& ou
 Result<std::string> Session::connect() {
   const auto reply = client_.send({"GET", "/status", {}});
   if (!reply) return tl::unexpected(reply.error());
+  if (reply->status == 401) return fail(ErrorKind::kUnavailable, client_.host() + ": " + kNotAuthorized);
   if (reply->status != 200) {
     return fail(ErrorKind::kUnavailable,
                 client_.host() + " answers HTTP " + std::to_string(reply->status) + " to /status");
@@ -133,6 +136,7 @@ bool Session::is_success(const Result<client::HttpReply>& reply) {
   }
   if (reply->status / 100 == 2) return true;
   std::string text = reply->body.substr(0, reply->body.find_last_not_of("\r\n") + 1);
+  if (reply->status == 401 && text.empty()) text = kNotAuthorized;
   complain(text.empty() ? client_.host() + " answers HTTP " + std::to_string(reply->status) : text);
   return false;
 }

@@ -52,11 +52,13 @@ class Node:
         self.raft_address = f"127.0.0.1:{free_port()}"
         self.arguments = list(arguments)
         self.process = None
+        self.scheme = "http"
         self.session = requests.Session()
+        self.session.trust_env = False  # proxies and certificates of this machine are not for nodes of tests
 
     @property
     def url(self):
-        return f"http://{self.http_address}"
+        return f"{self.scheme}://{self.http_address}"
 
     def start(self, *arguments):
         command = [QUORATE, "node", "-node-id", self.name, "-http-addr", self.http_address, "-raft-addr",
@@ -146,6 +148,8 @@ class Cluster:
     def __init__(self, directory):
         self.directory = directory
         self.nodes = []
+        self.scheme = "http"
+        self.session_options = {}  # of requests.Session: auth, verify, cert
 
     def add(self, name=None, *arguments, join=None):
         """A node that is started; it joins through the node given, or through the first one."""
@@ -153,6 +157,9 @@ class Cluster:
         join = join or (self.nodes[0] if self.nodes else None)
         joining = ["-join", join.raft_address] if join else []
         node = Node(self.directory, name, [*arguments, *joining])
+        node.scheme = self.scheme
+        for option, value in self.session_options.items():
+            setattr(node.session, option, value)
         self.nodes.append(node)
         return node.start()
 

@@ -42,8 +42,7 @@ def test_mistakes(tmp_path, arguments, words):
 
 
 @pytest.mark.parametrize("flag", [
-    "-auth", "-join-as", "-http-cert", "-http-key", "-http-ca-cert", "-http-verify-client", "-node-cert", "-node-key",
-    "-node-no-verify", "-disco-mode", "-auto-backup", "-auto-restore", "-extensions-path", "-cdc-config",
+    "-disco-mode", "-auto-backup", "-auto-restore", "-extensions-path", "-cdc-config",
     "-otlp-endpoint", "-cpu-profile", "-raft-reap-node-timeout", "-auto-vacuum-int", "-on-disk"])
 @pytest.mark.parametrize("form", ["{0} x", "{0}=x", "-{0}=x"])
 def test_what_does_not_exist_is_refused_by_name(tmp_path, flag, form):
@@ -60,9 +59,12 @@ def test_version_and_help():
     for flag in ("--node-id", "--http-addr", "--http-adv-addr", "--raft-addr", "--raft-adv-addr", "--join",
                  "--join-attempts", "--join-interval", "--bootstrap-expect", "--raft-non-voter",
                  "--raft-shutdown-stepdown",
-                 "--raft-cluster-remove-shutdown", "--raft-election-timeout", "--fk", "--log-level"):
+                 "--raft-cluster-remove-shutdown", "--raft-election-timeout", "--fk", "--log-level",
+                 "--auth", "--join-as", "--http-cert", "--http-key", "--http-ca-cert", "--http-verify-client",
+                 "--http-verify-common-name", "--node-cert", "--node-key", "--node-ca-cert", "--node-verify-client",
+                 "--node-verify-common-name", "--node-no-verify", "--node-verify-server-name"):
         assert f"{flag}" in text
-    assert "--auth" not in text
+    assert "--cdc-config" not in text
 
 
 def test_flags_of_rqlite_without_effect_are_said_to_have_none(cluster):

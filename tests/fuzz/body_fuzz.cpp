@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   Request request;
   if (decode_request(bytes, request)) {
-    const auto encoded = encode_request(request);
+    const auto encoded = encode_request(request, Vouching::kNone);
     Request again;
     QUORATE_ASSERT(decode_request(encoded.bytes(), again).has_value());
     QUORATE_ASSERT(again.target() == request.target());

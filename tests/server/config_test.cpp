@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "server/cli/go_flags.hpp"
+#include "server/node_security.hpp"
 
 namespace quorate::server {
 namespace {
@@ -48,6 +49,54 @@ TEST_P(ConfigMistake, IsRefusedByTheNameOfTheFlag) {
   const auto completed = complete(config);
   ASSERT_FALSE(completed);
   EXPECT_NE(completed.error().message.find(GetParam().words), std::string::npos) << completed.error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Security, ConfigMistake,
+    testing::Values(Mistake{"KeyOnly", [](NodeConfig& c) { c.http_tls.key = "k"; }, "-http-cert and -http-key"},
+                    Mistake{"CertificateOnly", [](NodeConfig& c) { c.node_tls.certificate = "c"; }, "-node-key"},
+                    Mistake{"VerifyWithoutTls", [](NodeConfig& c) { c.http_tls.verifies_clients = true; },
+                            "-http-verify-client needs TLS"},
+                    Mistake{"VerifyByWhom",
+                            [](NodeConfig& c) {
+                              c.node_tls = {
+                                  .certificate = "c", .key = "k", .authorities = {}, .verifies_clients = true};
+                            },
+                            "needs -node-ca-cert"},
+                    Mistake{"NameOfNobody",
+                            [](NodeConfig& c) {
+                              c.http_tls = {.certificate = "c", .key = "k"};
+                              c.http_tls.client_common_name = "n";
+                            },
+                            "-http-verify-common-name needs -http-verify-client"},
+                    Mistake{"NoVerifyWithoutTls", [](NodeConfig& c) { c.trusts_any_node = true; }, "-node-no-verify"},
+                    Mistake{"Contradiction",
+                            [](NodeConfig& c) {
+                              c.node_tls = {.certificate = "c", .key = "k"};
+                              c.trusts_any_node = true;
+                              c.node_server_name = "n";
+                            },
+                            "leave one of them out"},
+                    Mistake{"JoinAsWhom", [](NodeConfig& c) { c.join_as = "bob"; }, "-join-as needs -auth"}),
+    [](const auto& mistake) { return mistake.param.name; });
+
+TEST(LooseEnds, AreWhatIsOpenToOthers) {
+  NodeConfig config = plain();
+  EXPECT_TRUE(loose_ends(config).empty()) << "this machine only";
+  config.http_address = "0.0.0.0:4001";
+  config.raft_address = "10.0.0.1:4002";
+  ASSERT_EQ(loose_ends(config).size(), 2);
+  EXPECT_NE(loose_ends(config)[0].find("-auth"), std::string::npos);
+  EXPECT_NE(loose_ends(config)[1].find("-node-verify-client"), std::string::npos);
+  config.auth_file = "auth.json";
+  config.node_tls = {.certificate = "c", .key = "k", .authorities = "a", .verifies_clients = true};
+  ASSERT_EQ(loose_ends(config).size(), 1);
+  EXPECT_NE(loose_ends(config)[0].find("plain text over HTTP"), std::string::npos);
+  config.http_tls = {.certificate = "c", .key = "k"};
+  EXPECT_TRUE(loose_ends(config).empty());
+  config.trusts_any_node = true;
+  ASSERT_EQ(loose_ends(config).size(), 1);
+  EXPECT_NE(loose_ends(config)[0].find("-node-no-verify"), std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(

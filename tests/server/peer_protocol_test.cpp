@@ -43,6 +43,11 @@ TEST(PeerProtocol, SurvivesTheRoundTrip) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->kind, PeerRequestKind::kJoin);
   EXPECT_EQ(*decode_join_request(request->body), kJoin);
+  const JoinAsRequest join_as{.user = "bob", .password = "secret", .join = kJoin};
+  const Payload asked_as = encode(join_as);
+  ASSERT_TRUE(parse_peer_request(asked_as.bytes()));
+  EXPECT_EQ(parse_peer_request(asked_as.bytes())->kind, PeerRequestKind::kJoinAs);
+  EXPECT_EQ(*decode_join_as_request(parse_peer_request(asked_as.bytes())->body), join_as);
   EXPECT_EQ(*decode_join_answer(encode(kAnswer).bytes()), kAnswer);
   EXPECT_EQ(*decode_description(asked_now(kDescription).bytes()), kDescription);
   const MembershipQuestion question{"n1", Incarnation{7}};
@@ -84,7 +89,7 @@ TEST(PeerProtocol, KnowsWhatOnlyMembersMayAsk) {
 
 TEST(PeerProtocol, AnythingElseIsRefused) {
   EXPECT_FALSE(parse_peer_request({}));
-  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 7, 255}) {
+  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 8, 255}) {
     const std::vector<std::byte> bytes{std::byte{kind}};
     EXPECT_FALSE(parse_peer_request(bytes));
   }

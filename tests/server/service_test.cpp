@@ -47,11 +47,16 @@ TEST_F(ServiceTest, MalformedParametersAreRefusedBeforeThePathIsLookedAt) {
 }
 
 TEST_F(ServiceTest, HeadersOfEveryAnswer) {
-  EXPECT_EQ(common_header_lines("v1.2", ""),
+  EXPECT_EQ(common_header_lines("v1.2", "", Logins::kNone),
             "X-Rqlite-Version: v1.2\r\nAccess-Control-Allow-Methods: OPTIONS, GET, POST\r\n"
             "Access-Control-Allow-Headers: Content-Type\r\n");
-  EXPECT_NE(common_header_lines("v1.2", "https://app").find("Access-Control-Allow-Origin: https://app\r\n"),
-            std::string::npos);
+  EXPECT_NE(
+      common_header_lines("v1.2", "https://app", Logins::kNone).find("Access-Control-Allow-Origin: https://app\r\n"),
+      std::string::npos);
+  EXPECT_EQ(common_header_lines("v1.2", "", Logins::kExpected),
+            "X-Rqlite-Version: v1.2\r\nAccess-Control-Allow-Methods: OPTIONS, GET, POST\r\n"
+            "Access-Control-Allow-Headers: Content-Type, Authorization\r\nAccess-Control-Allow-Credentials: true\r\n"
+            "WWW-Authenticate: Basic realm=\"rqlite\"\r\n");
 }
 
 // --- status and metrics ---
