@@ -27,7 +27,7 @@ std::string inflated(std::string_view deflated, std::size_t size) {
 }
 
 TEST(GzipWriter, MakesAStreamOfAnyNumberOfPieces) {
-  for (const std::size_t pieces : {0, 1, 3, 200}) {
+  for (const std::size_t pieces : {0U, 1U, 3U, 200U}) {
     GzipWriter writer;
     std::string plain;
     std::string packed;
