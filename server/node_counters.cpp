@@ -42,7 +42,7 @@ void write_database(const StatusSources& sources, StatusTree& database) {
   database["pages_repaired"] = pages.pages_repaired;
 }
 
-void write_peers(const StatusSources& sources, StatusTree& proto) {
+void write_links(const StatusSources& sources, StatusTree& proto) {
   std::uint64_t bytes = 0;
   std::uint64_t connected = 0;
   for (const auto& peer : sources.transport->peers()) {
@@ -64,7 +64,7 @@ void write_counters(const StatusSources& sources, Counters& counters) {
   store["num_snapshots"] = cluster.snapshots;
   store["num_ignored_joins"] = cluster.joins_ignored;
   store["num_removed_before_joins"] = cluster.removed_before_joins;
-  if (sources.transport != nullptr) write_peers(sources, counters["proto"]);
+  if (sources.transport != nullptr) write_links(sources, counters["proto"]);
   if (sources.replica != nullptr) write_database(sources, counters["db"]);
 }
 

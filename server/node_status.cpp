@@ -16,6 +16,7 @@
 #include "server/http/go_text.hpp"
 #include "server/http/parameters.hpp"
 #include "server/member_address.hpp"
+#include "server/network_interfaces.hpp"
 #include "server/process_figures.hpp"
 #include "server/version.hpp"
 
@@ -100,6 +101,16 @@ void write_tls(const ListenerTls& tls, StatusTree& status) {
   status["key_file"] = tls.key;
   status["ca_file"] = tls.authorities;
   status["verify_client"] = tls.verifies_clients ? "true" : "false";
+}
+
+void write_network(StatusTree& network) {
+  StatusTree& interfaces = network["interfaces"];
+  for (const NetworkInterface& found : network_interfaces()) {
+    StatusTree::List addresses;
+    for (const std::string& address : found.addresses) addresses.emplace_back()["address"] = address;
+    interfaces[found.name]["flags"] = found.flags;
+    interfaces[found.name]["addresses"] = std::move(addresses);
+  }
 }
 
 void write_http(const StatusSources& sources, StatusTree& http) {
@@ -259,6 +270,7 @@ void write_store(const StatusSources& sources, StatusTree& store) {
 void write_status(const StatusSources& sources, StatusTree& status) {
   write_build(status["build"]);
   write_process(sources, status);
+  write_network(status["network"]);
   StatusTree& cluster = status["cluster"];
   cluster["addr"] = sources.config.raft_advertised;
   cluster["api_addr"] = sources.config.http_advertised;

@@ -65,6 +65,10 @@ class HttpClient::Connection {
     return wait([this, &text](auto done) { write_from(text, 0, done); });
   }
 
+  void give_up() { stream_->close(); }
+  /// For all operations from now on.
+  void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
+
   struct Answer {
     HttpReply reply;  ///< with the body of a refusal, or the location of a redirect
     bool keep_open = false;
@@ -229,8 +233,8 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
   std::string text = request.method + " " + options_.prefix + request.target + " HTTP/1.1\r\nHost: " + host() + "\r\n" +
                      authorization_;
   if (request.method != "GET") {
-    text +=
-        "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
+    const std::uint64_t bytes = request.body_at ? request.body_bytes : request.body.size();
+    text += "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(bytes) + "\r\n";
   }
   if (!request.idempotency_key.empty()) text += "Idempotency-Key: " + request.idempotency_key + "\r\n";
   text += "\r\n" + request.body;
@@ -248,14 +252,35 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
     if (reused) return send_once(request, sink);
     return fail(ErrorKind::kUnavailable, host() + ": " + error.message());
   }
+  const Result<void> sent = request.body_at ? send_body(request) : Result<void>();
   Connection::Answer answer;
+  connection_->set_timeout(std::max(request.patience, options_.timeout));
   if (auto read = connection_->read(sink, answer); !read) {
     connection_.reset();
+    if (!sent) return tl::unexpected(sent.error());
     if (reused && !answer.begun && request.may_be_repeated()) return send_once(request, sink);
     return fail(ErrorKind::kTimeout, host() + " took the request and did not answer it: " + read.error().message);
   }
-  if (!answer.keep_open) connection_.reset();
+  if (!answer.keep_open || !sent)
+    connection_.reset();
+  else
+    connection_->set_timeout(options_.timeout);
   return std::move(answer.reply);
+}
+
+/// A body that is not whole has no effect. Whoever does not want it may have said so already.
+Result<void> HttpClient::send_body(const HttpRequest& request) {
+  for (std::uint64_t offset = 0; offset < request.body_bytes;) {
+    const Result<std::string> piece = request.body_at(offset);
+    if (!piece) {
+      connection_->give_up();
+      return tl::unexpected(piece.error());
+    }
+    if (const auto error = connection_->write(*piece); error)
+      return fail(ErrorKind::kUnavailable, host() + " has broken off after " + std::to_string(offset) + " bytes");
+    offset += piece->size();
+  }
+  return {};
 }
 
 std::string authorization_line(const std::string& credentials) {

@@ -27,6 +27,9 @@ enum class Repetition : std::uint8_t {
   kHarmless,  ///< it reads, or carries a key by which it takes effect once
 };
 
+/// The piece of a body that begins at an offset; never empty before the end. An error ends the request.
+using BodySource = std::function<Result<std::string>(std::uint64_t offset)>;
+
 struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";
@@ -34,6 +37,11 @@ struct HttpRequest {
   std::string content_type = "application/json";
   std::string idempotency_key;
   Repetition repetition = Repetition::kUnsafe;
+  /// Instead of `body`, for one that may be larger than memory.
+  BodySource body_at;
+  std::uint64_t body_bytes = 0;
+  /// How long to wait for the answer, if that is longer than the client usually does.
+  std::chrono::milliseconds patience{0};
 
   [[nodiscard]] bool may_be_repeated() const { return method == "GET" || repetition == Repetition::kHarmless; }
 };
@@ -66,6 +74,7 @@ class HttpClient {
   class Connection;
 
   [[nodiscard]] Result<HttpReply> send_once(const HttpRequest& request, const BodySink& sink);
+  [[nodiscard]] Result<void> send_body(const HttpRequest& request);
 
   ClientOptions options_;
   std::size_t current_ = 0;

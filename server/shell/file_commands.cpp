@@ -1,8 +1,8 @@
 // The dot-commands that read or write files: whole databases, CSV, and everything that nodes say of themselves.
-#include <cstdio>
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <ostream>
 
 #include <boost/json/parse.hpp>
@@ -19,6 +19,9 @@ namespace json = boost::json;
 
 /// As large as what a node takes.
 constexpr std::uint64_t kUploadBytesMax = std::uint64_t{1} << 30;
+constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
+/// A file is checked and taken over before there is an answer.
+constexpr std::chrono::minutes kLoadPatience{10};
 
 /// "http://host:port" of every node that answers, in the order of their names.
 std::vector<std::string> hosts_in(const std::string& nodes) {
@@ -72,9 +75,14 @@ Verdict DotCommands::upload(const std::string& target, const std::string& path) 
   if (error || !file) return session.complain("cannot read " + path);
   if (size > kUploadBytesMax) return session.complain(path + " is larger than 1 GiB, which is more than a node takes");
   client::HttpRequest request{.method = "POST", .target = target, .content_type = "application/octet-stream"};
-  request.body.resize(size);
-  if (size > 0 && !file.read(request.body.data(), static_cast<std::streamsize>(size)))
-    return session.complain("cannot read " + path);
+  request.body_bytes = size;
+  request.patience = kLoadPatience;
+  request.body_at = [&file, &path, size](std::uint64_t offset) -> Result<std::string> {
+    std::string piece(std::min<std::uint64_t>(kPieceBytes, size - offset), '\0');
+    file.seekg(static_cast<std::streamoff>(offset));
+    if (file.read(piece.data(), static_cast<std::streamsize>(piece.size()))) return piece;
+    return fail(ErrorKind::kIo, path + " cannot be read to its end");
+  };
   return target == "/boot" ? print_answer(request) : session.run_and_show(request);
 }
 

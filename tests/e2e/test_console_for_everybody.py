@@ -1,5 +1,8 @@
 """The console on small screens, without a mouse, in the dark, on a machine without a network, and in a hurry."""
 
+import base64
+import json
+
 import pytest
 import requests
 
@@ -169,6 +172,55 @@ def test_without_a_mouse(sql, node):
     sql.keys(Keys.ESCAPE)
     sql.until(lambda: sql.all("dialog") == [], "the value to go away")
     assert "2 rows of statement 1" in sql.focus_name(), "and the focus is where it was"
+
+
+def test_users(browser, cluster, tmp_path):
+    """Whoever may see the page may see of the rest what they may."""
+    (tmp_path / "users").write_text(json.dumps([
+        {"username": "boss", "password": "b", "perms": ["all"]},
+        {"username": "reader", "password": "r", "perms": ["ui", "query", "execute"]},
+        {"username": "*", "perms": ["status", "ready"]}]))
+    node = cluster.form(1, "-auth", str(tmp_path / "users")).nodes[0]
+    node.session.auth = ("boss", "b")
+    node.execute("CREATE TABLE t(a)")
+
+    def log_in(words):
+        header = {"Authorization": "Basic " + base64.b64encode(words.encode()).decode()}
+        browser.driver.execute_cdp_cmd("Network.enable", {})
+        browser.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": header})
+
+    try:
+        for words in ("boss:b", "reader:r"):
+            log_in(words)
+            open_view(browser, node, "cluster")
+            browser.until_text("#view-cluster header p", "1 of 1 node answers")
+            open_view(browser, node, "sql")
+            run(browser, "SELECT count(*) FROM t")
+            assert rows(browser) == [["0"]]
+    finally:
+        browser.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+
+
+def test_who_may_not_see_the_status(browser, node):
+    """The refusals are made up: a real one makes the browser ask a person for a password first."""
+    node.execute("CREATE TABLE IF NOT EXISTS t(a)", "DELETE FROM t")
+    script = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
+        const ask = window.fetch;
+        window.asked = 0;
+        window.fetch = (url, options) => {
+          if (!/[/](status|nodes|metrics)/.test(url)) return ask(url, options);
+          window.asked += 1;
+          return Promise.resolve(new Response("", {status: 401}));
+        };"""})
+    try:
+        open_view(browser, node, "sql")
+        browser.until_text("#trouble", "You may not see")
+        assert browser.button("Paused").get_attribute("aria-pressed") == "true"
+        run(browser, "SELECT count(*) FROM t")
+        assert rows(browser) == [["0"]]
+        assert browser.script("return window.asked") == 3, "it asks once"
+    finally:
+        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})
 
 
 def test_old_addresses(node):

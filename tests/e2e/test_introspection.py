@@ -77,6 +77,12 @@ def test_status_is_true(shared_three):
     assert leader.status("store.raft.last_contact") == "0s"
 
 
+def test_status_shows_the_network(node):
+    loopback = node.status("network.interfaces.lo")
+    assert "loopback" in loopback["flags"].split("|")
+    assert {"address": "127.0.0.1/8"} in loopback["addresses"]
+
+
 def test_status_shows_the_origin(cluster):
     node = cluster.form(1, "-http-allow-origin", "https://example.com").nodes[0]
     assert node.status("http.allow_origin") == "https://example.com"

@@ -41,9 +41,14 @@ export function refusal(status, text) {
   } catch {
     // Most refusals are plain text.
   }
-  if (status === 401) message = message || "The node wants to know who you are.";
+  if (status === 401) message = message || "The node does not permit it: log in as somebody who may.";
   if (outcome === "unknown") message += " – it is not known whether it has taken effect.";
   return new RequestError(message || `The node answers with HTTP ${status}.`, {status, outcome});
+}
+
+/** Without the name and password that may stand in the address of the page: a browser refuses to ask such addresses. */
+export function urlOf(path) {
+  return location.origin + path;
 }
 
 async function ask(path, options, timeoutMs) {
@@ -52,7 +57,7 @@ async function ask(path, options, timeoutMs) {
   let response;
   let text;
   try {
-    response = await fetch(path, {...options, signal: signal.length > 0 ? AbortSignal.any(signal) : undefined});
+    response = await fetch(urlOf(path), {...options, signal: signal.length > 0 ? AbortSignal.any(signal) : undefined});
     text = await textOf(response);
   } catch (error) {
     if (error instanceof RequestError) throw error;

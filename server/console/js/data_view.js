@@ -1,6 +1,6 @@
 // The database as a whole: a copy of it for the user, and a file of the user's in its place.
 
-import {refusal} from "./api.js";
+import {refusal, urlOf} from "./api.js";
 import {h, newId, setText} from "./dom.js";
 import {bytes} from "./format.js";
 
@@ -125,7 +125,7 @@ class Restore {
     request.onerror = () =>
       this.#finish("The node cannot be reached – it is not known whether it has taken the file.");
     request.onload = () => this.#finish(complaintOf(request.status, request.responseText));
-    request.open("POST", path);
+    request.open("POST", urlOf(path));
     request.setRequestHeader("Content-Type", "application/octet-stream");
     this.#button.disabled = true;
     this.#progress.hidden = false;

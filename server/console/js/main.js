@@ -46,11 +46,21 @@ function showTrouble() {
     trouble.replaceChildren();
     return;
   }
-  if (trouble.childElementCount > 0) return;
+  if (trouble.childNodes.length > 0) return;
+  if (figures.error.status === 401) {
+    trouble.append("You may not see what the node says of itself. The rest of the console works as far as you may.");
+    return;
+  }
   const others = figures.members.filter((member) => member.console && !member.console.includes(location.host));
   const links = others.flatMap((member) => [" ", h("a", {href: `${member.console}/console/`}, member.id)]);
   trouble.append(h("span", {}, `${location.host} does not answer since ${clock(figures.failingSince)}. `,
     others.length > 0 ? "The consoles of the others:" : "", links));
+}
+
+function showPause() {
+  const pause = document.getElementById("pause");
+  pause.setAttribute("aria-pressed", String(poller.isPaused));
+  setText(pause, poller.isPaused ? "Paused" : "Pause");
 }
 
 function setUpControls() {
@@ -61,8 +71,7 @@ function setUpControls() {
   const pause = document.getElementById("pause");
   pause.addEventListener("click", () => {
     poller.isPaused = !poller.isPaused;
-    pause.setAttribute("aria-pressed", String(poller.isPaused));
-    setText(pause, poller.isPaused ? "Paused" : "Pause");
+    showPause();
   });
   const theme = document.getElementById("theme");
   theme.value = chosenTheme();
@@ -78,5 +87,6 @@ poller.addEventListener("sample", ({detail}) => {
   cluster.update(figures, fresh);
   metrics.update(figures);
   showTrouble();
+  showPause();
 });
 poller.start();

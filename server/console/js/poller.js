@@ -1,4 +1,5 @@
 // Asks the node for its figures over and over, one round at a time, until it is paused, and only while somebody looks.
+// Pauses by itself when the node does not permit it: the browser would ask for a password each time.
 
 import {getJson, getText} from "./api.js";
 import {parseMetrics} from "./prometheus.js";
@@ -7,6 +8,7 @@ const INTERVAL_MS = 1000;
 /** For the node to ask the others, and for us to wait for it. */
 const PROBE = "800ms";
 const PATIENCE_MS = 3000;
+const UNAUTHORIZED = 401;
 
 export class Poller extends EventTarget {
   #timer = 0;
@@ -47,6 +49,7 @@ export class Poller extends EventTarget {
     ]);
     this.#isAsking = false;
     if (this.#isPaused) return;
+    if ([nodes, status, metrics].some((one) => one.reason?.status === UNAUTHORIZED)) this.#isPaused = true;
     const failed = [status, nodes, metrics].find((one) => one.status === "rejected");
     this.dispatchEvent(new CustomEvent("sample", {
       detail: {
