@@ -93,6 +93,8 @@ class Cluster {
 
   [[nodiscard]] virtual bool is_leader() const = 0;
   [[nodiscard]] virtual bool is_voter() const = 0;
+  /// Whether somebody is known to lead.
+  [[nodiscard]] virtual bool has_leader() const = 0;
   /// Opaque bytes to the leader's counterpart of whoever asks.
   virtual void forward(Payload request, Duration timeout, std::function<void(ForwardEnd)> done) = 0;
 

@@ -14,6 +14,7 @@
 #include "consensus/types.hpp"
 #include "server/feature_level.hpp"
 #include "server/log.hpp"
+#include "server/write_queue_options.hpp"
 
 namespace quorate::server {
 
@@ -64,6 +65,8 @@ struct NodeConfig {
   unsigned reader_threads = 2;
   Duration transaction_idle_max = std::chrono::seconds(10);
   Duration transaction_max = std::chrono::minutes(1);
+
+  WriteQueueOptions write_queue;
 
   // HTTP.
   std::uint64_t http_body_bytes_max = std::uint64_t{64} << 20;

@@ -75,6 +75,10 @@ class ResultSink {
   virtual void rows_failed(std::string_view error, Duration elapsed) = 0;
 };
 
+/// The one result of a request that was repeated, took effect before, and had an answer too large to be kept.
+inline constexpr std::string_view kResultNotKept =
+    "the request was applied before; its result was too large to be kept";
+
 /// What clients know an error by: a statement that ran into its time limit is told by what it was, a query or not.
 enum class Ran : std::uint8_t { kAsQuery, kToExecute };
 [[nodiscard]] std::string_view client_text(const sqlite::SqlError& error, Ran how);

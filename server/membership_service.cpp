@@ -96,6 +96,8 @@ NodeDescription MembershipService::describe_self() const {
 
 bool MembershipService::is_leader() const { return replica_ != nullptr && replica_->is_leader(); }
 
+bool MembershipService::has_leader() const { return replica_ != nullptr && replica_->core().leader() != kNoNode; }
+
 bool MembershipService::is_voter() const {
   return replica_ != nullptr && replica_->core().configuration().is_voter(replica_->core().id());
 }

@@ -60,6 +60,7 @@ class MembershipService final : public Cluster {
 
   [[nodiscard]] bool is_leader() const override;
   [[nodiscard]] bool is_voter() const override;
+  [[nodiscard]] bool has_leader() const override;
   void forward(Payload request, Duration timeout, std::function<void(ForwardEnd)> done) override;
   void find_leader(Duration timeout, std::function<void(std::optional<NodeView>)> done) override;
   void probe(Members members, Duration timeout, std::function<void(std::vector<NodeView>)> done) override;

@@ -22,6 +22,8 @@ namespace {
 
 /// For requests that are under way when the node is told to stop.
 constexpr Duration kStopGrace = std::chrono::seconds(2);
+/// For queued writes that were acknowledged and not executed by then.
+constexpr Duration kQueueGrace = std::chrono::seconds(5);
 constexpr Duration kLeaveTimeout = std::chrono::seconds(5);
 
 std::uint64_t random_number() {
@@ -155,6 +157,13 @@ Result<void> NodeServer::listen() {
   cluster_ = std::make_unique<MembershipService>(*transport_, alarms_, std::move(self));
   self_ = cluster_->describe_self();
   sql_ = std::make_unique<SqlRoute>(database_, *cluster_, alarms_);
+  write_queue_ = std::make_unique<WriteQueue>(
+      config_.write_queue, random_number(),
+      [this](SqlRequest request, std::function<void(SqlOutcome)> done) {
+        sql_->run(std::move(request), std::move(done));
+      },
+      [this](Duration delay, std::function<void()> task) { alarms_.after(delay, std::move(task)); },
+      [](const std::string& what) { log_warn(what); });
   removal_watch_ = std::make_unique<RemovalWatch>(*transport_, alarms_, name_, [this] { removed_or_taken_in(); });
   auto files = directory_.files();
   if (!files) return tl::unexpected(files.error());
@@ -191,6 +200,7 @@ http::HttpServiceOptions NodeServer::service_options() {
           .first_sequence_number =
               static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count()),
           .bulk = bulk_.get(),
+          .queue = write_queue_.get(),
           .access = security_->access(),
           .status = [this](http::StatusTree& status) { write_status(status_sources(), status); },
           .metrics = [this](http::MetricsText& metrics) { write_metrics(status_sources(), metrics); },
@@ -373,7 +383,22 @@ void NodeServer::told_to_stop() {
   if (is_stopping_) return;
   is_stopping_ = true;
   log_info("stopping");
-  http_server_->stop(kStopGrace, [this] { leave(); });
+  http_server_->stop(kStopGrace, [this] { empty_queue(); });
+}
+
+/// What was acknowledged is executed, if there is anybody left to do it.
+void NodeServer::empty_queue() {
+  const auto is_over = std::make_shared<bool>(false);
+  const auto go_on = [this, is_over] {
+    if (!std::exchange(*is_over, true)) leave();
+  };
+  alarms_.after(kQueueGrace, [this, go_on, is_over] {
+    if (!*is_over)
+      log_error(fmt::format("{} queued writes could not be executed in time and are lost: no leader took them",
+                            write_queue_->stats().waiting));
+    go_on();
+  });
+  write_queue_->drain(go_on);
 }
 
 void NodeServer::leave() {

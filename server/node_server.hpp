@@ -30,6 +30,7 @@
 #include "server/replica.hpp"
 #include "server/sql_database.hpp"
 #include "server/sql_route.hpp"
+#include "server/write_queue.hpp"
 #include "transport/asio_runtime.hpp"
 #include "transport/asio_transport.hpp"
 #include "transport/http_server.hpp"
@@ -82,6 +83,7 @@ class NodeServer {
   void removed_or_taken_in();
 
   void told_to_stop();
+  void empty_queue();
   void leave();
   void hand_over();
   void finish(std::optional<Error> failure);
@@ -103,6 +105,7 @@ class NodeServer {
   std::unique_ptr<MembershipService> cluster_;
   SqlDatabase database_;
   std::unique_ptr<SqlRoute> sql_;
+  std::unique_ptr<WriteQueue> write_queue_;
   std::unique_ptr<BulkService> bulk_;
   std::unique_ptr<http::HttpService> service_;
   std::unique_ptr<http::HttpServer> http_server_;

@@ -120,6 +120,10 @@ void write_http(const StatusSources& sources, StatusTree& http) {
   http["cluster"]["timeout"] = format_duration(http::Parameters().timeout);
   if (!sources.config.allow_origin.empty()) http["allow_origin"] = sources.config.allow_origin;
   write_tls(sources.config.http_tls, http["tls"]);
+  StatusTree& queue = http["queue"]["_default"];
+  queue["max_size"] = std::uint64_t{sources.config.write_queue.capacity};
+  queue["batch_size"] = std::uint64_t{sources.config.write_queue.batch_size};
+  queue["timeout"] = format_duration(sources.config.write_queue.timeout);
   if (sources.http_server == nullptr) return;
   const http::HttpServerStats stats = sources.http_server->stats();
   http["connections"]["open"] = std::uint64_t{stats.connections_open};

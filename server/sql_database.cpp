@@ -61,10 +61,9 @@ SqlEnd end_of(const Execution& execution) {
 }
 
 /// A repeated request whose first answer was too large to keep: it is done, and that is all there is to say.
-constexpr std::string_view kNotKept = "the request was applied before; its result was too large to be kept";
 
 void deliver_all(const Execution& execution, ResultSink& sink) {
-  if (execution.answer == Execution::Answer::kNotKept) return sink.failed(kNotKept, {});
+  if (execution.answer == Execution::Answer::kNotKept) return sink.failed(kResultNotKept, {});
   for (const sqlite::StatementResult& result : execution.response.results) deliver(result, Ran::kToExecute, sink);
 }
 

@@ -74,10 +74,9 @@ void refuse_what_is_missing(CLI::App& app) {
 
 /// Flags of rqlited that ask for nothing that is not so anyway.
 void accept_what_needs_no_choice(CLI::App& app) {
-  static constexpr const char* kNames[] = {
-      "--raft-snap-int",           "--raft-commit-timeout",     "--raft-apply-timeout",  "--raft-leader-lease-timeout",
-      "--compress-snap-transport", "--cluster-connect-timeout", "--write-queue-timeout", "--write-queue-capacity",
-      "--write-queue-batch-size",  "--write-queue-tx"};
+  static constexpr const char* kNames[] = {"--raft-snap-int",           "--raft-commit-timeout",
+                                           "--raft-apply-timeout",      "--raft-leader-lease-timeout",
+                                           "--compress-snap-transport", "--cluster-connect-timeout"};
   for (const char* name : kNames) {
     const auto note = [name](const CLI::results_t&) {
       server::log_warn(std::string(name + 1) + " has no effect here: what it tunes does not exist in this engine");
@@ -188,6 +187,17 @@ void describe_sql(CLI::App& app, NodeConfig& config) {
   add_duration(app, "--transaction-max", config.transaction_max, "And when it is open for so long")->group(kSql);
 }
 
+void describe_queue(CLI::App& app, server::WriteQueueOptions& queue) {
+  app.add_option("--write-queue-capacity", queue.capacity, "Queued writes acknowledged at once; further ones wait")
+      ->check(CLI::Range(1U, 65536U))
+      ->group(kSql);
+  app.add_option("--write-queue-batch-size", queue.batch_size, "So many queued writes are executed at once")
+      ->check(CLI::Range(1U, 65536U))
+      ->group(kSql);
+  add_duration(app, "--write-queue-timeout", queue.timeout, "Fewer are executed after so long")->group(kSql);
+  app.add_flag("--write-queue-tx", queue.in_transactions, "Execute each batch in one transaction")->group(kSql);
+}
+
 void describe_limits(CLI::App& app, NodeConfig& config) {
   app.add_option("--http-body-bytes-max", config.http_body_bytes_max, "Largest body of a request; beyond it: 413")
       ->check(CLI::Range(std::uint64_t{1} << 10, std::uint64_t{1} << 30))
@@ -214,6 +224,7 @@ void describe_node_options(CLI::App& app, NodeConfig& config) {
   describe_security(app, config);
   describe_consensus(app, config);
   describe_sql(app, config);
+  describe_queue(app, config.write_queue);
   describe_limits(app, config);
   const auto set_level = [&config](const std::string& name) {
     const auto level = server::log_level_named(name);

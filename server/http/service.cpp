@@ -110,7 +110,7 @@ HttpService::HttpService(HttpServiceOptions options, server::Database& database,
       gate_(options_.access),
       cluster_(cluster),
       leader_(options_.context, cluster),
-      sql_(options_.context, database, cluster, leader_, options_.first_sequence_number),
+      sql_(options_.context, database, cluster, leader_, options_.queue, options_.first_sequence_number),
       bulk_(options_.context, database, cluster, options_.bulk, options_.first_sequence_number),
       members_(cluster, leader_),
       requests_(endpoint_names(), options_.context.now) {

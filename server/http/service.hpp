@@ -34,6 +34,8 @@ struct HttpServiceOptions {
   std::uint64_t first_sequence_number = 0;
   /// Whole databases in and out; may be null. Outlives the service.
   server::Bulk* bulk = nullptr;
+  /// Null: queued writes are executed at once. Outlives the service.
+  server::WriteQueue* queue = nullptr;
   /// Null: everybody may do everything. Outlives the service.
   security::AccessControl* access = nullptr;
   /// Add what the node knows of itself.

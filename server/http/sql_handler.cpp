@@ -84,6 +84,10 @@ bool is_disallowed_pragma(std::string_view sql) {
   return sql.starts_with('=') && std::ranges::any_of(kSettings, is_name);
 }
 
+bool is_disallowed(const SqlStatement& statement) { return is_disallowed_pragma(statement.sql); }
+
+constexpr const char* kDisallowedPragma = R"({"results":[],"error":"disallowed pragma"})";
+
 /// Of a queued write nobody wants the results, but the first error is nothing to keep quiet about.
 class QueuedResults final : public server::ResultSink {
  public:
@@ -110,9 +114,50 @@ struct Fallback {
   Parameters parameters;
 };
 
+/// Between two looks at who has waited for too long.
+constexpr Duration kWatchPause = std::chrono::milliseconds(50);
+
 }  // namespace
 
-void SqlHandler::execute(Exchange exchange) { serve(RequestKind::kExecute, std::move(exchange)); }
+/// A client of a queued write: answered once, by whatever comes first.
+class SqlHandler::QueuedAnswer {
+ public:
+  QueuedAnswer(Exchange& exchange, std::string served_by, std::uint64_t number)
+      : responder_(std::move(exchange.responder)),
+        style_(style_of(exchange.parameters)),
+        served_by_(std::move(served_by)),
+        begun_(exchange.begun),
+        number_(number) {}
+
+  void send(const std::string& error, Instant now) {
+    ResultsWriter writer(style_);
+    writer.begin();
+    writer.end({.error = error, .elapsed = now - begun_, .sequence_number = number_});
+    Response response = json(Status::kOk, writer.take());
+    response.header("X-Rqlite-Served-By", served_by_);
+    give(std::move(response));
+  }
+  void give(Response response) {
+    if (!std::exchange(is_answered_, true)) responder_.send(std::move(response));
+  }
+  [[nodiscard]] bool is_answered() const { return is_answered_; }
+
+ private:
+  Responder responder_;
+  ResultsStyle style_;
+  std::string served_by_;
+  Instant begun_;
+  std::uint64_t number_;
+  bool is_answered_ = false;
+};
+
+void SqlHandler::execute(Exchange exchange) {
+  // With a key of its own a write takes effect once, which only its own request can see to.
+  const bool has_key = exchange.request.header("Idempotency-Key").has_value();
+  const bool is_queued = exchange.parameters.has(Flag::kQueue) && exchange.parameters.transaction.empty();
+  if (is_queued && !has_key && queue_ != nullptr) return enqueue(std::move(exchange));
+  serve(RequestKind::kExecute, std::move(exchange));
+}
 
 void SqlHandler::query(Exchange exchange) {
   const bool asks_nothing = exchange.request.method == Method::kGet && !exchange.parameters.query;
@@ -182,9 +227,8 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
   if (!statements) return refuse(statements.error().message);
   request.sql.statements = std::move(*statements);
   count_statements(kind, request.sql.statements.size());
-  const auto is_disallowed = [](const SqlStatement& statement) { return is_disallowed_pragma(statement.sql); };
   if (std::ranges::any_of(request.sql.statements, is_disallowed))
-    return exchange.responder.send(json(Status::kOk, R"({"results":[],"error":"disallowed pragma"})"));
+    return exchange.responder.send(json(Status::kOk, kDisallowedPragma));
   if (kind == RequestKind::kExecute && exchange.parameters.has(Flag::kQueue))
     return run_queued(std::move(request), std::move(exchange));
 
@@ -200,6 +244,48 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
     if (must_go_on) return leader_.forward(fallback->request, fallback->parameters, answer->give_up());
     answer->finish(end, context_.now());
   });
+}
+
+/// Whatever is wrong with a request is said before it is queued; afterwards only SQLite can say something.
+void SqlHandler::enqueue(Exchange exchange) {
+  auto statements = statements_of(RequestKind::kExecute, exchange);
+  if (!statements) return exchange.responder.send(text_error(Status::kBadRequest, statements.error().message));
+  if (std::ranges::any_of(*statements, is_disallowed))
+    return exchange.responder.send(json(Status::kOk, kDisallowedPragma));
+  if (!exchange.parameters.has(Flag::kNoLeader) && !cluster_.has_leader())
+    return exchange.responder.send(leader_not_found());
+  count_statements(RequestKind::kExecute, statements->size());
+  ++context_.counts->queued_requests;
+  const bool is_transaction = exchange.parameters.has(Flag::kTransaction);
+  const auto answer =
+      std::make_shared<QueuedAnswer>(exchange, served_by(context_, exchange.origin), next_sequence_number_++);
+  server::QueuedWrite write{.statements = std::move(*statements),
+                            .atomicity = is_transaction ? Atomicity::kTransaction : Atomicity::kEach};
+  if (exchange.parameters.has(Flag::kWait)) {
+    const auto place = waiting_.emplace(context_.now() + exchange.parameters.timeout, answer);
+    write.executed = [this, answer, place](const std::string& error) {
+      if (answer->is_answered()) return;  // and has left the list
+      waiting_.erase(place);
+      answer->send(error, context_.now());
+    };
+    if (!std::exchange(is_watching_, true)) context_.after(kWatchPause, [this] { watch_waiting(); });
+  } else {
+    write.acknowledge = [this, answer] { answer->send({}, context_.now()); };
+  }
+  if (queue_->add(std::move(write)) == server::WriteQueue::Taken::kYes) return;
+  std::erase_if(waiting_, [&answer](const auto& waiting) { return waiting.second == answer; });
+  answer->give(request_error({.kind = SqlEnd::Kind::kRefused, .error = "too many writes are queued already"}));
+}
+
+/// Whoever does not want to wait any longer is told so; the write stays in the queue.
+void SqlHandler::watch_waiting() {
+  while (!waiting_.empty() && waiting_.begin()->first <= context_.now()) {
+    const auto answer = waiting_.begin()->second;
+    waiting_.erase(waiting_.begin());
+    answer->give(text_error(Status::kRequestTimeout, "queue wait timeout"));
+  }
+  is_watching_ = !waiting_.empty();
+  if (is_watching_) context_.after(kWatchPause, [this] { watch_waiting(); });
 }
 
 /// Acknowledged when it is committed, which is more than clients of queued writes expect; the number says which it was.

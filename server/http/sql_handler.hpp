@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "server/http/exchange.hpp"
 #include "server/http/leader_route.hpp"
 #include "server/http/sql_answer.hpp"
+#include "server/write_queue.hpp"
 
 namespace quorate::http {
 
@@ -21,13 +23,15 @@ inline constexpr std::size_t kIdempotencyKeyBytesMax = 256;
 
 class SqlHandler {
  public:
-  /// Everything referred to outlives the handler. `first_sequence_number` is where the numbers of queued writes begin.
+  /// Everything referred to outlives the handler. `queue` may be null: queued writes are executed at once then.
+  /// `first_sequence_number` is where their numbers begin.
   SqlHandler(const HandlerContext& context, server::Database& database, server::Cluster& cluster, LeaderRoute& leader,
-             std::uint64_t first_sequence_number)
+             server::WriteQueue* queue, std::uint64_t first_sequence_number)
       : context_(context),
         database_(database),
         cluster_(cluster),
         leader_(leader),
+        queue_(queue),
         next_sequence_number_(first_sequence_number) {}
 
   void execute(Exchange exchange);
@@ -42,6 +46,10 @@ class SqlHandler {
 
  private:
   void serve(sqlite::RequestKind kind, Exchange exchange);
+  class QueuedAnswer;
+
+  void enqueue(Exchange exchange);
+  void watch_waiting();
   void run_queued(server::SqlRequest request, Exchange exchange);
   void count_statements(sqlite::RequestKind kind, std::size_t statements) const;
   [[nodiscard]] bool may_run_here(sqlite::RequestKind kind, const Parameters& parameters) const;
@@ -50,7 +58,10 @@ class SqlHandler {
   server::Database& database_;
   server::Cluster& cluster_;
   LeaderRoute& leader_;
+  server::WriteQueue* queue_;
   std::uint64_t next_sequence_number_;
+  std::multimap<Instant, std::shared_ptr<QueuedAnswer>> waiting_;  ///< for queued writes, by when they give up
+  bool is_watching_ = false;
 };
 
 }  // namespace quorate::http

@@ -68,9 +68,9 @@ def test_version_and_help():
 
 
 def test_flags_of_rqlite_without_effect_are_said_to_have_none(cluster):
-    started = cluster.add("n1", "-raft-commit-timeout", "50ms", "-raft-snap-int=10s", "-write-queue-tx")
+    started = cluster.add("n1", "-raft-commit-timeout", "50ms", "-raft-snap-int=10s")
     started.wait_until_ready()
-    for name in ("-raft-commit-timeout", "-raft-snap-int", "-write-queue-tx"):
+    for name in ("-raft-commit-timeout", "-raft-snap-int"):
         assert f"{name} has no effect here" in started.log_text()
 
 

@@ -96,8 +96,9 @@ def test_a_directory_of_rqlites(tmp_path):
 
 def test_what_differs(node):
     node.execute("CREATE TABLE IF NOT EXISTS q(a)", "DELETE FROM q")
-    assert node.post("/db/execute?queue", ["INSERT INTO q VALUES(1)"]).status_code == 200
-    assert node.query("SELECT count(*) FROM q") == [[1]], "committed before it is acknowledged"
+    failed = node.post("/db/execute?queue&wait", ["INSERT INTO nowhere VALUES(1)", "INSERT INTO q VALUES(1)"])
+    assert failed.json()["error"] == "no such table: nowhere"
+    assert node.query("SELECT count(*) FROM q") == [[1]]
     results = node.post("/db/execute", ["INSERT INTO q VALUES(random()); INSERT INTO q VALUES(random())"]).json()
     assert "error" not in results["results"][0] and node.query("SELECT count(*) FROM q") == [[3]]
     assert node.get("/debug/pprof/").status_code == 404

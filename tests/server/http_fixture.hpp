@@ -84,6 +84,7 @@ class FakeCluster final : public server::Cluster {
  public:
   bool is_leader() const override { return leads; }
   bool is_voter() const override { return votes; }
+  bool has_leader() const override { return knows_leader; }
   void forward(Payload request, Duration timeout, std::function<void(server::ForwardEnd)> done) override {
     forwarded.push_back(request);
     forward_timeout = timeout;
@@ -112,6 +113,7 @@ class FakeCluster final : public server::Cluster {
 
   bool leads = true;
   bool votes = true;
+  bool knows_leader = true;
   std::vector<Payload> forwarded;
   Duration forward_timeout{};
   std::function<server::ForwardEnd(const Payload&)> forward_end = [](const Payload&) {
