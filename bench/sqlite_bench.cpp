@@ -12,7 +12,6 @@
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
 
-#include "bench/scratch_directory.hpp"
 #include "consensus/configuration_codec.hpp"
 #include "consensus/random.hpp"
 #include "consensus/storage/posix_files.hpp"
@@ -21,6 +20,7 @@
 #include "statemachine/sqlite/fold.hpp"
 #include "statemachine/sqlite/machine.hpp"
 #include "statemachine/sqlite/page_store.hpp"
+#include "tests/scratch_directory.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -31,7 +31,7 @@ const char* const kSelect = "SELECT v FROM t WHERE id = ?";
 constexpr std::size_t kRowBytes = 128;
 constexpr std::int64_t kKeys = 1'000'000;
 
-using bench::ScratchDirectory;
+using testing::ScratchDirectory;
 
 /// Text without a pattern that compression could find.
 std::string random_text(Random& random) {

@@ -15,7 +15,6 @@
 
 #include <benchmark/benchmark.h>
 
-#include "bench/scratch_directory.hpp"
 #include "consensus/limits.hpp"
 #include "consensus/random.hpp"
 #include "consensus/storage/posix_files.hpp"
@@ -23,6 +22,7 @@
 #include "statemachine/sqlite/page_store.hpp"
 #include "statemachine/sqlite/snapshot_sink.hpp"
 #include "statemachine/sqlite/snapshot_source.hpp"
+#include "tests/scratch_directory.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -34,7 +34,7 @@ constexpr std::uint64_t kGigabytePages = (std::uint64_t{1} << 30) / kPageBytes;
 /// What one transaction changes of a page: a few bytes here and there.
 constexpr int kWordsChanged = 8;
 
-using bench::ScratchDirectory;
+using testing::ScratchDirectory;
 
 template <class T>
 T checked(Result<T> result) {

@@ -13,9 +13,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "bench/scratch_directory.hpp"
 #include "consensus/storage/posix_files.hpp"
 #include "consensus/storage/wal.hpp"
+#include "tests/scratch_directory.hpp"
 
 namespace quorate::storage {
 namespace {
@@ -56,7 +56,7 @@ double seconds_for(Action&& action) {
 }
 
 void append_groups_against_bare_writes(benchmark::State& state) {
-  const bench::ScratchDirectory scratch;
+  const testing::ScratchDirectory scratch;
   auto files = must(PosixFiles::below(scratch.path()));
   auto wal = std::move(must(PosixWal::open(files, options())).wal);
   must(wal.append({.hard_state = HardState{Term{1}, {}, {}}}));
@@ -104,7 +104,7 @@ BENCHMARK(append_groups_against_bare_writes)->UseManualTime()->Iterations(40)->U
 void recover_one_gibibyte(benchmark::State& state) {
   constexpr std::uint64_t kLogBytes = std::uint64_t{1} << 30;
   constexpr std::uint64_t kRecordsPerBulkGroup = 2048;
-  const bench::ScratchDirectory scratch;
+  const testing::ScratchDirectory scratch;
   {
     auto files = must(PosixFiles::below(scratch.path()));
     auto wal = std::move(must(PosixWal::open(files, options())).wal);

@@ -8,10 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "server/sql_ends.hpp"
 #include "server/sql_text_splitter.hpp"
 #include "statemachine/sqlite/backup.hpp"
 #include "statemachine/sqlite/dump.hpp"
 #include "statemachine/sqlite/load.hpp"
+#include "statemachine/sqlite/scratch_database.hpp"
 #include "transport/asio_runtime.hpp"
 
 namespace quorate::server {
@@ -23,31 +25,6 @@ constexpr const char* kTextFile = "/text";
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
 
 Error error_of(const sqlite::SqlError& error) { return {ErrorKind::kUnavailable, error.message}; }
-
-SqlEnd refused(std::string why) { return {.kind = SqlEnd::Kind::kRefused, .error = std::move(why)}; }
-
-SqlEnd end_of(const Error& error) {
-  const bool is_fault_of_file = error.kind == ErrorKind::kInvalidArgument;
-  return {.kind = is_fault_of_file ? SqlEnd::Kind::kInvalid : SqlEnd::Kind::kRefused, .error = error.message};
-}
-
-SqlEnd end_of(const sqlite::Execution& execution) {
-  using End = sqlite::Execution::End;
-  SqlEnd end{.error = execution.error, .log_index = execution.log_index, .state_index = execution.state_index};
-  switch (execution.end) {
-    case End::kDone: break;
-    case End::kNotLeader: end.kind = SqlEnd::Kind::kNotLeader; break;
-    case End::kRefused: end.kind = SqlEnd::Kind::kRefused; break;
-    case End::kInvalid: end.kind = SqlEnd::Kind::kInvalid; break;
-    case End::kTooLarge: end.kind = SqlEnd::Kind::kTooLarge; break;
-    case End::kUnknown: end.kind = SqlEnd::Kind::kUnknown; break;
-  }
-  if (execution.end == End::kDone && execution.response.error) {
-    end.kind = SqlEnd::Kind::kInvalid;
-    end.error = execution.response.error->message;
-  }
-  return end;
-}
 
 std::optional<std::string> sql_error_in(const sqlite::Response& response) {
   if (response.error) return response.error->message;

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "consensus/wire/archive.hpp"
+#include "consensus/wire/record.hpp"
 #include "statemachine/sqlite/request_codec.hpp"
 
 namespace quorate::server {
@@ -47,22 +47,6 @@ struct SqlOutcomeOnTheWire {
     archive(format, kind, error, log_index, state_index, response);
   }
 };
-
-template <class T>
-Payload write(T& value) {
-  std::vector<std::byte> bytes;
-  wire::WireWriter{bytes}(value);
-  return Payload::copy_of(bytes);
-}
-template <class T>
-Result<T> read(std::span<const std::byte> bytes) {
-  T value;
-  wire::WireReader reader(bytes);
-  reader(value);
-  if (auto complete = reader.finish(); !complete) return tl::unexpected(complete.error());
-  if (value.format != kFormat) return fail(ErrorKind::kUnsupported, "the peer runs another version");
-  return value;
-}
 
 tl::unexpected<Error> sent_by_nobody() { return fail(ErrorKind::kCorrupt, "SQL that no node has sent"); }
 
@@ -117,12 +101,12 @@ Payload encode(const SqlRequest& request) {
                             .min_index = request.options.min_index.value,
                             .idempotency_key = request.options.idempotency_key,
                             .sql = sqlite::encode(request.sql)};
-  return write(wired);
+  return wire::write_record(wired);
 }
 
 Result<SqlRequest> decode_sql_request(std::span<const std::byte> bytes) {
   constexpr std::uint64_t kTimeoutMsMax = std::chrono::milliseconds(std::chrono::hours(24)).count();
-  const auto wired = read<SqlRequestOnTheWire>(bytes);
+  const auto wired = wire::read_record<SqlRequestOnTheWire>(bytes, kFormat);
   if (!wired) return tl::unexpected(wired.error());
   if (wired->level > static_cast<std::uint8_t>(ReadLevel::kStrong) || wired->timeout_ms > kTimeoutMsMax)
     return sent_by_nobody();
@@ -144,11 +128,11 @@ Payload encode(const SqlOutcome& outcome) {
                             .log_index = outcome.end.log_index.value,
                             .state_index = outcome.end.state_index.value,
                             .response = sqlite::encode(response)};
-  return write(wired);
+  return wire::write_record(wired);
 }
 
 Result<SqlOutcome> decode_sql_outcome(std::span<const std::byte> bytes) {
-  const auto wired = read<SqlOutcomeOnTheWire>(bytes);
+  const auto wired = wire::read_record<SqlOutcomeOnTheWire>(bytes, kFormat);
   if (!wired) return tl::unexpected(wired.error());
   if (wired->kind > static_cast<std::uint8_t>(SqlEnd::Kind::kUnknown)) return sent_by_nobody();
   auto response = sqlite::decode_response(wired->response.bytes());

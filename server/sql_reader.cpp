@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "consensus/types.hpp"
+#include "server/sql_ends.hpp"
 #include "statemachine/sqlite/statement_runner.hpp"
 
 namespace quorate::server {
@@ -17,26 +18,11 @@ namespace quorate::server {
 using sqlite::RequestKind;
 using sqlite::RowCursor;
 using sqlite::SqlError;
-using sqlite::SqlErrorKind;
 
 namespace {
 
 constexpr const char* kTooLate = "it did not begin within its time limit";
-
-/// What a failure of the request as a whole means to its client.
-SqlEnd::Kind kind_of(SqlErrorKind kind) {
-  switch (kind) {
-    case SqlErrorKind::kNotLeader: return SqlEnd::Kind::kNotLeader;
-    case SqlErrorKind::kTooLarge: return SqlEnd::Kind::kTooLarge;
-    case SqlErrorKind::kSql:
-    case SqlErrorKind::kRefused: return SqlEnd::Kind::kInvalid;
-    case SqlErrorKind::kTimeout:
-    case SqlErrorKind::kCancelled:
-    case SqlErrorKind::kBusy:
-    case SqlErrorKind::kStorage: break;
-  }
-  return SqlEnd::Kind::kRefused;
-}
+constexpr const char* kGone = "the client is gone";
 
 /// Whether all statements of the text only read, as far as can be told here: what cannot be prepared may be about
 /// tables that this replica does not have yet.
@@ -66,8 +52,9 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
   void begin() {
     begun_ = owner_.now_();
     if (begun_ >= deadline_) return end({.kind = SqlEnd::Kind::kRefused, .error = kTooLate});
+    if (sqlite::is_raised(request_.stop)) return end({.kind = SqlEnd::Kind::kRefused, .error = kGone});
     auto reader = owner_.pool_.take();
-    if (!reader) return end({.kind = kind_of(reader.error().kind), .error = reader.error().message});
+    if (!reader) return end(end_of(reader.error(), Ran::kAsQuery));
     if (request_.kind == RequestKind::kMixed) {
       for (const auto& statement : request_.statements)
         if (!only_reads(reader->connection(), statement.sql)) return end({.kind = SqlEnd::Kind::kNotLeader});
@@ -81,6 +68,7 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
  private:
   void stream(sqlite::Reader reader) {
     reader.connection().set_deadline(begun_ + *request_.time_max);
+    reader.connection().set_stop_flag(request_.stop);
     auto cursor = RowCursor::open(std::move(reader), request_.statements.front());
     if (cursor) {
       cursor_.emplace(std::move(*cursor));
@@ -89,7 +77,7 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
     }
     // What cannot be streamed can still be run: several statements in one text, or one that yields no rows.
     auto another = owner_.pool_.take();
-    if (!another) return end({.kind = kind_of(another.error().kind), .error = another.error().message});
+    if (!another) return end(end_of(another.error(), Ran::kAsQuery));
     collect(std::move(*another));
   }
 
@@ -131,14 +119,12 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
 
   void give_up() {
     sink_->rows_failed("interrupted", owner_.now_() - begun_);
-    end({.kind = SqlEnd::Kind::kRefused, .error = "the client is gone"});
+    end({.kind = SqlEnd::Kind::kRefused, .error = kGone});
   }
 
   void collect(sqlite::Reader reader) {
     const sqlite::Response response = reader.run(request_);
-    if (response.error)
-      return end(
-          {.kind = kind_of(response.error->kind), .error = std::string(client_text(*response.error, Ran::kAsQuery))});
+    if (response.error) return end(end_of(*response.error, Ran::kAsQuery));
     for (const sqlite::StatementResult& result : response.results) deliver(result, Ran::kAsQuery, *sink_);
     end({.state_index = reader.last_entry().index});
   }

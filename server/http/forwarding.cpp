@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "consensus/wire/archive.hpp"
+#include "consensus/wire/record.hpp"
 #include "server/http/responses.hpp"
 #include "transport/peer_limits.hpp"
 
@@ -56,23 +56,6 @@ struct ForwardedResponse {
     archive(format, status, header_lines, body);
   }
 };
-
-template <class T>
-Payload encode(T& value) {
-  std::vector<std::byte> bytes;
-  wire::WireWriter{bytes}(value);
-  return Payload::copy_of(bytes);
-}
-
-template <class T>
-Result<T> decode(std::span<const std::byte> bytes, std::uint8_t format) {
-  T value;
-  wire::WireReader reader(bytes);
-  reader(value);
-  if (auto complete = reader.finish(); !complete) return tl::unexpected(complete.error());
-  if (value.format != format) return fail(ErrorKind::kUnsupported, "forwarded in a form that this build does not know");
-  return value;
-}
 
 bool is_known(Status status) { return reason_phrase(status) != "Unknown"; }
 
@@ -136,11 +119,11 @@ Payload encode_request(const Request& request, Vouching vouching) {
     forwarded.headers.push_back({kVouchedFor, "yes"});
   else if (const auto value = request.header(kAuthorization))
     forwarded.headers.push_back({kAuthorization, std::string(*value)});
-  return encode(forwarded);
+  return wire::write_record(forwarded);
 }
 
 Result<void> decode_request(std::span<const std::byte> bytes, Request& into) {
-  auto forwarded = decode<ForwardedRequest>(bytes, kRequestFormat);
+  auto forwarded = wire::read_record<ForwardedRequest>(bytes, kRequestFormat);
   if (!forwarded) return tl::unexpected(forwarded.error());
   if (forwarded->method > static_cast<std::uint8_t>(Method::kOther) || forwarded->headers.size() > kHeadersMax)
     return fail(ErrorKind::kCorrupt, "a forwarded request that no node has sent");
@@ -158,11 +141,11 @@ Payload encode_response(const Response& response) {
   ForwardedResponse forwarded{.status = static_cast<std::uint16_t>(response.status),
                               .header_lines = response.header_lines(),
                               .body = response.body};
-  return encode(forwarded);
+  return wire::write_record(forwarded);
 }
 
 Result<Response> decode_response(std::span<const std::byte> bytes) {
-  auto forwarded = decode<ForwardedResponse>(bytes, kResponseFormat);
+  auto forwarded = wire::read_record<ForwardedResponse>(bytes, kResponseFormat);
   if (!forwarded) return tl::unexpected(forwarded.error());
   const auto status = static_cast<Status>(forwarded->status);
   if (!is_known(status) || !are_header_lines(forwarded->header_lines))

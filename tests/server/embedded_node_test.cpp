@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,26 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/scratch_directory.hpp"
+
 namespace quorate::server {
 namespace {
 
 using namespace std::chrono_literals;
-
-class Directory {
- public:
-  Directory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "quorate-embedded-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-
-  [[nodiscard]] std::string below(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string free_address() {
   const int probe = socket(AF_INET, SOCK_STREAM, 0);
@@ -69,7 +54,7 @@ std::string get(const std::string& http_address, const std::string& path) {
   return answer;
 }
 
-class EmbeddedNodeTest : public testing::Test {
+class EmbeddedNodeTest : public ::testing::Test {
  protected:
   NodeConfig config_of(const std::string& name) const {
     NodeConfig config;
@@ -95,7 +80,7 @@ class EmbeddedNodeTest : public testing::Test {
     return outcome.error().empty() ? std::get<std::int64_t>(outcome.results.at(0).rows.at(0).at(0)) : -1;
   }
 
-  Directory directory;
+  const quorate::testing::ScratchDirectory directory;
 };
 
 TEST_F(EmbeddedNodeTest, SpeaksSqlWithValues) {

@@ -10,7 +10,7 @@
 #include "consensus/random.hpp"
 #include "consensus/storage/posix_files.hpp"
 #include "server/offline/shadow_files.hpp"
-#include "tests/storage/scratch_directory.hpp"
+#include "tests/scratch_directory.hpp"
 
 namespace quorate::server {
 namespace {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "statemachine/sqlite/dump.hpp"
+#include "tests/scratch_directory.hpp"
 #include "tests/sqlite/sql_harness.hpp"
 #include "tests/sqlite/stock_sqlite.hpp"
 
@@ -29,7 +30,7 @@ class BackupTest : public ::testing::Test {
                     "INSERT INTO t SELECT x, hex(randomblob(40)), x/7.0 FROM n",
                     rows));
   }
-  [[nodiscard]] std::string path(const std::string& name) const { return (scratch_.path() / name).string(); }
+  [[nodiscard]] std::string path(const std::string& name) const { return scratch_.below(name); }
   template <class AnyBackup>
   std::string save(const AnyBackup& backup, std::size_t piece) {
     std::vector<std::byte> bytes(piece);
@@ -67,7 +68,7 @@ class BackupTest : public ::testing::Test {
     return stock;
   }
 
-  testing::ScratchDirectory scratch_;
+  quorate::testing::ScratchDirectory scratch_;
   SqlStore store_;
   std::unique_ptr<Connection> writer_ = store_.connect(ConnectionRole::kWriter);
 };
@@ -166,8 +167,8 @@ TEST_F(BackupTest, ADumpHoldsVirtualTables) {
   execute("CREATE VIRTUAL TABLE f USING fts5(body)");
   execute("INSERT INTO f VALUES('the quick fox'), ('the lazy dog')");
   const std::string text = dump();
-  testing::ScratchDirectory scratch;
-  const std::string path = (scratch.path() / "a.db").string();
+  quorate::testing::ScratchDirectory scratch;
+  const std::string path = scratch.below("a.db");
   { EXPECT_EQ(StockSqlite(path, "").query(text), ""); }
   StockSqlite stock(path, "");
   EXPECT_EQ(stock.query("SELECT rowid FROM f WHERE f MATCH 'dog'"), "2");

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "tests/scratch_directory.hpp"
 #include "tests/sqlite/sql_generator.hpp"
 #include "tests/sqlite/sql_harness.hpp"
 #include "tests/sqlite/stock_sqlite.hpp"
@@ -36,7 +37,7 @@ class Comparison {
     options.statements_cached_max = 0;
     const std::string first = "PRAGMA auto_vacuum=" + std::to_string(random_.below(3));
     for (int i = 0; i < kConnections; ++i) {
-      stock_.push_back(std::make_unique<StockSqlite>((directory_.path() / "main").string(),
+      stock_.push_back(std::make_unique<StockSqlite>(directory_.below("main"),
                                                      "PRAGMA synchronous=OFF; " + first + "; PRAGMA journal_mode=WAL"));
       ours_.push_back(ours_store_.connect(ConnectionRole::kWriter, options));
     }
@@ -89,7 +90,7 @@ class Comparison {
 
   [[nodiscard]] std::string for_stock(std::string sql) const {
     const std::size_t at = sql.find("'other'");
-    if (at != std::string::npos) sql.replace(at, 7, "'" + (directory_.path() / "other").string() + "'");
+    if (at != std::string::npos) sql.replace(at, 7, "'" + directory_.below("other") + "'");
     return sql;
   }
 
@@ -137,7 +138,7 @@ class Comparison {
     const bool exists = std::ranges::count(ours_store_.disk().durable_files(), "pages/" + id + ".pages") != 0;
     const std::span<const std::byte> bytes =
         exists ? ours_store_.disk().durable_bytes("pages/" + id + ".pages") : std::span<const std::byte>{};
-    const std::string path = (directory_.path() / ("folded-" + id)).string();
+    const std::string path = directory_.below("folded-" + id);
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     return path;
@@ -145,7 +146,7 @@ class Comparison {
 
   Random random_;
   testing::SqlGenerator generator_;
-  testing::ScratchDirectory directory_;
+  quorate::testing::ScratchDirectory directory_;
   SqlStore ours_store_;
   sim::SimFiles replica_disk_{Random(3)};
   testing::Store replica_{replica_disk_};

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "tests/scratch_directory.hpp"
 #include "tests/sqlite/sql_harness.hpp"
 #include "tests/sqlite/stock_sqlite.hpp"
 
@@ -37,8 +38,8 @@ constexpr std::string_view kSums = "SELECT count(*), sum(a), sum(length(b)), max
 
 /// The bytes of a database that stock SQLite makes.
 Bytes made_by_stock(std::string_view settings, std::string_view content = kContent) {
-  const testing::ScratchDirectory scratch;
-  const std::string path = (scratch.path() / "a.db").string();
+  const quorate::testing::ScratchDirectory scratch;
+  const std::string path = scratch.below("a.db");
   { EXPECT_EQ(StockSqlite(path, settings).query(content), ""); }
   return read_file(path);
 }
@@ -147,8 +148,8 @@ TEST_F(LoadTest, TakesAnyPageSize) {
 }
 
 TEST_F(LoadTest, TakesTheWriteAheadLogIn) {
-  const testing::ScratchDirectory scratch;
-  const std::string path = (scratch.path() / "a.db").string();
+  const quorate::testing::ScratchDirectory scratch;
+  const std::string path = scratch.below("a.db");
   StockSqlite stock(path, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0");
   ASSERT_EQ(stock.query(kContent), "");
   const Bytes log = read_file(path + "-wal");

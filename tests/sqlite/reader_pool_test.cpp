@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "consensus/storage/posix_files.hpp"
+#include "tests/scratch_directory.hpp"
 #include "tests/sqlite/sql_harness.hpp"
 #include "tests/sqlite/stock_sqlite.hpp"
 
@@ -127,8 +128,8 @@ class ReaderThreadsTest : public ::testing::Test {
     }
   }
 
-  testing::ScratchDirectory directory_;
-  storage::PosixFiles files_ = *storage::PosixFiles::below(directory_.path().string());
+  quorate::testing::ScratchDirectory directory_;
+  storage::PosixFiles files_ = *storage::PosixFiles::below(directory_.path());
   std::unique_ptr<PageStore> store_ = *PageStore::open(storage::AnyFileSystem(files_), {});
   std::unique_ptr<Connection> writer_;
 };

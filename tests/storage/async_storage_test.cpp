@@ -5,8 +5,8 @@
 
 #include "consensus/storage/memory_storage.hpp"
 #include "consensus/storage/posix_files.hpp"
+#include "tests/scratch_directory.hpp"
 #include "tests/storage/manual_executor.hpp"
-#include "tests/storage/scratch_directory.hpp"
 #include "tests/storage/wal_workload.hpp"
 
 namespace quorate::storage {

@@ -11,7 +11,7 @@
 #include "consensus/storage/any_file_system.hpp"
 #include "consensus/storage/posix_files.hpp"
 #include "sim/disk.hpp"
-#include "tests/storage/scratch_directory.hpp"
+#include "tests/scratch_directory.hpp"
 
 namespace quorate::storage {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "consensus/storage/posix_files.hpp"
 #include "consensus/wire/little_endian.hpp"
-#include "tests/storage/scratch_directory.hpp"
+#include "tests/scratch_directory.hpp"
 #include "tests/storage/wal_workload.hpp"
 
 namespace quorate::storage {

@@ -1,4 +1,4 @@
-// A directory for one benchmark, on the disk that temporary files are on: point TMPDIR at the disk to be measured.
+// A directory of its own for a test or a benchmark, where temporary files are: point TMPDIR at the disk to be measured.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +7,12 @@
 
 #include <stdlib.h>
 
-namespace quorate::bench {
+namespace quorate::testing {
 
 /// Removed with everything in it when it goes.
 class ScratchDirectory {
  public:
-  ScratchDirectory() : path_((std::filesystem::temp_directory_path() / "quorate-bench-XXXXXX").string()) {
+  ScratchDirectory() : path_((std::filesystem::temp_directory_path() / "quorate-XXXXXX").string()) {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot create " + path_);
   }
   ScratchDirectory(const ScratchDirectory&) = delete;
@@ -20,9 +20,10 @@ class ScratchDirectory {
   ~ScratchDirectory() { std::filesystem::remove_all(path_); }
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string below(const std::string& name) const { return path_ + "/" + name; }
 
  private:
   std::string path_;
 };
 
-}  // namespace quorate::bench
+}  // namespace quorate::testing
