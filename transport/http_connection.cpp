@@ -58,6 +58,12 @@ class HttpConnection::Outlet final : public ResponseSink, public std::enable_sha
       session.end_stream(id, end, std::move(rest));
     });
   }
+  void on_client_gone(RequestId id, std::function<void()> gone) override {
+    on_loop([this, id, gone = std::move(gone)]() mutable {
+      if (const auto connection = connection_.lock()) return connection->session_.on_client_gone(id, std::move(gone));
+      gone();
+    });
+  }
   void body_taken() override {
     on_session([](HttpSession& session) { session.body_taken(); });
   }
@@ -148,8 +154,11 @@ void HttpConnection::pump() {
 }
 
 void HttpConnection::read() {
-  const bool wants_more = is_lingering_ || session_.may_receive();
-  if (is_reading_ || !wants_more) return;
+  // Of a client that may ask nothing more, it must still be noticed that it goes.
+  const bool is_watched =
+      session_.phase() == HttpSession::Phase::kEnding && session_.is_awaited() && discarded_ <= kLingerBytesMax;
+  const bool wants_more = is_lingering_ || session_.may_receive() || is_watched;
+  if (is_reading_ || is_at_end_ || !wants_more) return;
   is_reading_ = true;
   const auto room = received_.prepare();
   stream_.async_read_some(asio::buffer(room.data(), room.size()),
@@ -162,10 +171,12 @@ void HttpConnection::read() {
 void HttpConnection::on_read(ErrorCode error, std::size_t received) {
   if (error == asio::error::operation_aborted) return rest();
   if (is_lingering_) return error ? close() : discard(received);
-  if (error == asio::error::eof)
+  if (error && error != asio::error::eof) return close();
+  if (error) {
+    is_at_end_ = true;
     session_.end_of_input();
-  else if (error)
-    return close();
+  }
+  if (session_.phase() == HttpSession::Phase::kEnding) discarded_ += received;
   received_.commit(received);
   pump();
 }
@@ -208,7 +219,7 @@ void HttpConnection::on_written(ErrorCode error, std::size_t written) {
 
 /// All is answered and sent.
 void HttpConnection::finish() {
-  if (!session_.must_linger()) return close();
+  if (!session_.must_linger() || is_at_end_) return close();
   if (!is_lingering_) linger();
 }
 
@@ -247,8 +258,10 @@ void HttpConnection::watch() {
       return core_->start_deadline(handle_, Wait::kBody);
     }
     case HttpSession::Phase::kWaiting:
-    case HttpSession::Phase::kEnding:
-      if (current != Wait::kNone) core_->start_deadline(handle_, Wait::kNone);
+    case HttpSession::Phase::kEnding: {
+      const Wait next = is_at_end_ && session_.is_awaited() ? Wait::kLeaving : Wait::kNone;
+      if (current != next) core_->start_deadline(handle_, next);
+    }
   }
 }
 
@@ -261,7 +274,8 @@ void HttpConnection::on_deadline() {
       core_->start_deadline(handle_, Wait::kIdle);
       if (received_.is_large()) stream_.cancel();  // the read gives the buffer back, see rest()
       return session_.shrink();
-    case Wait::kIdle: return close();
+    case Wait::kIdle:
+    case Wait::kLeaving: return close();
     case Wait::kHead:
     case Wait::kBody:
       ++core_->stats.timeouts;

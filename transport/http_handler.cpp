@@ -34,6 +34,11 @@ void Responder::tell_observer(Status status) const {
   if (observer_ != nullptr) observer_->answered(tag_, status, begun_);
 }
 
+void Responder::on_client_gone(std::function<void()> gone) {
+  QUORATE_ASSERT(sink_ != nullptr);
+  sink_->on_client_gone(request_, std::move(gone));
+}
+
 void Responder::send(Response response) {
   QUORATE_ASSERT(sink_ != nullptr);
   tell_observer(response.status);

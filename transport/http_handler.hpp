@@ -39,6 +39,11 @@ class ResponseSink {
   virtual void end_stream(RequestId request, StreamEnd end, std::string rest) = 0;
   /// The next piece of the body that is being received may come.
   virtual void body_taken() {}
+  /// Calls `gone` on the loop, once, if the client goes away before its answer begins; else never.
+  virtual void on_client_gone(RequestId request, std::function<void()> gone) {
+    static_cast<void>(request);
+    static_cast<void>(gone);
+  }
 };
 
 /// A body of unknown length. Destroyed without finish(), it is cut.
@@ -78,6 +83,10 @@ class Responder {
 
   /// `observer` outlives the duty.
   void observe(AnswerObserver& observer, std::size_t tag, Instant begun);
+
+  /// `gone` is called on the loop, once, if the client goes away before its answer begins: nobody wants it any more. It
+  /// must be given all the same.
+  void on_client_gone(std::function<void()> gone);
 
   void send(Response response);
   /// The head is sent with the first chunk or the end; its body must be empty.

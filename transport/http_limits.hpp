@@ -38,6 +38,9 @@ struct HttpLimits {
   Duration body_timeout = std::chrono::seconds(30);
   /// Without a request: closed.
   Duration idle_timeout = std::chrono::minutes(10);
+  /// How long a client that has closed its side of the connection may wait for an answer to begin: closed. Most of
+  /// those who do are gone, which cannot be told from the outside.
+  Duration leaving_timeout = std::chrono::seconds(2);
   /// Without the client taking a byte of what waits to be sent: closed.
   Duration send_timeout = std::chrono::seconds(30);
 };

@@ -34,6 +34,7 @@ HttpDeadlines::Lengths lengths_of(const HttpLimits& limits) {
   set(Wait::kHead, limits.head_timeout);
   set(Wait::kBody, limits.body_timeout);
   set(Wait::kSend, limits.send_timeout);
+  set(Wait::kLeaving, limits.leaving_timeout);
   set(Wait::kLinger, kLingerTimeout);
   set(Wait::kGreeting, limits.head_timeout);
   return lengths;

@@ -180,6 +180,12 @@ HttpSession::Exchange* HttpSession::find(RequestId id) {
   return nullptr;
 }
 
+void HttpSession::on_client_gone(RequestId id, std::function<void()> gone) {
+  Exchange* const found = find(id);
+  if (found == nullptr) return gone();
+  if (found->state == Exchange::State::kOpen) found->gone = std::move(gone);
+}
+
 void HttpSession::write_head(std::string& out, const Exchange& exchange, const Response& response) const {
   out += "HTTP/1.1 ";
   append_number(out, static_cast<std::size_t>(response.status));
@@ -290,8 +296,10 @@ void HttpSession::advance() {
 void HttpSession::drop_exchanges() {
   const std::vector<Exchange> dropped = std::exchange(exchanges_, {});
   context_.open_requests -= dropped.size();
-  for (const Exchange& exchange : dropped)
+  for (const Exchange& exchange : dropped) {
     if (exchange.ready) exchange.ready(StreamState::kGone);
+    if (exchange.gone && exchange.state == Exchange::State::kOpen) exchange.gone();
+  }
 }
 
 void HttpSession::shrink() {

@@ -72,6 +72,12 @@ class HttpSession {
   /// kGone: nobody waits for it any more, and `ready` will not be called.
   [[nodiscard]] StreamState write_chunk(RequestId id, const std::string& chunk, StreamReady ready);
   void end_stream(RequestId id, StreamEnd end, std::string rest);
+  /// As ResponseSink has it.
+  void on_client_gone(RequestId id, std::function<void()> gone);
+  /// Somebody waits for an answer that has not begun.
+  [[nodiscard]] bool is_awaited() const {
+    return !exchanges_.empty() && exchanges_.front().state == Exchange::State::kOpen;
+  }
   /// Whoever takes the body that is being received is ready for more of it.
   void body_taken() { is_taker_busy_ = false; }
 
@@ -95,6 +101,7 @@ class HttpSession {
     bool is_chunked = false;
     std::string held_back;  ///< answer bytes that must wait for the answers before
     StreamReady ready;      ///< owed to the stream once its chunk is out
+    std::function<void()> gone;
   };
 
   [[nodiscard]] bool is_front(const Exchange& exchange) const { return &exchange == &exchanges_.front(); }

@@ -1,6 +1,8 @@
 #include "server/http/sql_handler.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -234,6 +236,9 @@ void SqlHandler::serve(RequestKind kind, Exchange exchange) {
 
   const auto log_index = exchange.parameters.has(Flag::kRaftIndex) ? SqlAnswerOptions::LogIndex::kShown
                                                                    : SqlAnswerOptions::LogIndex::kOmitted;
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  request.sql.stop = stop;
+  exchange.responder.on_client_gone([stop] { stop->store(true, std::memory_order_relaxed); });
   auto answer = std::make_shared<SqlAnswer>(std::move(exchange.responder),
                                             SqlAnswerOptions{.style = style_of(exchange.parameters),
                                                              .log_index = log_index,

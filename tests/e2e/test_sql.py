@@ -234,3 +234,34 @@ def test_what_is_no_http(node, bytes_sent):
         connection.sendall(bytes_sent)
         assert connection.recv(65536).split(b" ")[1][:1] in (b"4", b"5")
     assert node.query("SELECT 1") == [[1]]
+
+
+ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT sum(n) FROM c"
+
+
+def ask(node, method, path, body="", headers=""):
+    """A request of which the answer is not awaited, on a connection of its own."""
+    host, port = node.http_address.split(":")
+    connection = socket.create_connection((host, int(port)), timeout=40)
+    connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}"
+                       f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    return connection
+
+
+@pytest.mark.parametrize("headers", ["", "Connection: close\r\n"])
+@pytest.mark.parametrize("method, path, body", [
+    ("POST", "/db/execute?timeout=10m", json.dumps([f"INSERT INTO t(id) {ENDLESS}"])),
+    ("POST", "/db/query?timeout=10m", json.dumps([ENDLESS])),
+    ("POST", "/db/query?timeout=10m", json.dumps([ENDLESS, "SELECT 1"]))])
+def test_a_statement_ends_when_its_client_goes(node, method, path, body, headers):
+    for _ in range(5):  # more than there are threads
+        with ask(node, method, path, body, headers):
+            pass
+    node.execute("INSERT INTO t VALUES(1, 'later', 0, NULL)")
+    assert node.query("SELECT name FROM t") == [["later"]]
+
+
+def test_who_has_said_all_is_still_answered(node):
+    with ask(node, "POST", "/db/execute", json.dumps(["INSERT INTO t(id) VALUES(7)"])) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert b'"last_insert_id":7' in connection.recv(4096)

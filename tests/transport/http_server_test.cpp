@@ -38,6 +38,7 @@ class Application final : public HttpHandler {
       threads_.emplace_back(
           [responder = std::make_shared<Responder>(std::move(responder))] { responder->send(text("later")); });
     } else if (target == "/never") {
+      responder.on_client_gone([this] { ++clients_gone; });
       kept.push_back(std::move(responder));
     } else if (target == "/big") {
       responder.send(text(std::string(kBigBytes, 'x')));
@@ -52,6 +53,7 @@ class Application final : public HttpHandler {
   std::atomic<int> requests = 0;
   std::atomic<int> chunks_written = 0;
   std::atomic<bool> stream_is_gone = false;
+  std::atomic<int> clients_gone = 0;
   std::vector<Responder> kept;
 
  private:
@@ -188,6 +190,32 @@ TEST_F(HttpServerTest, TellsAStreamThatItsClientIsGone) {
   }
   wait_for_open_connections(0);
   EXPECT_TRUE(application_.stream_is_gone);
+}
+
+TEST_F(HttpServerTest, TellsThatNobodyWaitsForAnAnswerAnyMore) {
+  HttpLimits limits;
+  limits.leaving_timeout = std::chrono::milliseconds(50);
+  start(limits);
+  for (const std::string& fields : {std::string(), std::string("Connection: close\r\n")}) {
+    Client client(port_);
+    client.send("GET /never HTTP/1.1\r\nHost: node\r\n" + fields + "\r\n");
+  }
+  while (application_.requests < 2) ::poll(nullptr, 0, 1);
+  wait_for_open_connections(0);
+  EXPECT_EQ(application_.clients_gone, 2);
+}
+
+TEST_F(HttpServerTest, DoesNotTakeWhoIsStillThereForGone) {
+  HttpLimits limits;
+  limits.leaving_timeout = std::chrono::milliseconds(1);
+  start(limits);
+  Client client(port_);
+  client.send("GET /never HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+  while (application_.requests == 0) ::poll(nullptr, 0, 1);
+  ::poll(nullptr, 0, 20);
+  on_loop([this] { application_.kept.clear(); });
+  EXPECT_TRUE(client.read_to_end().starts_with("HTTP/1.1 500 "));
+  EXPECT_EQ(application_.clients_gone, 0);
 }
 
 TEST_F(HttpServerTest, AnswersAClientThatHasEndedItsInput) {

@@ -32,6 +32,7 @@ enum class Wait : std::uint8_t {
   kHead,  ///< see HttpLimits
   kBody,
   kSend,
+  kLeaving,   ///< done with asking, still waiting for an answer
   kLinger,    ///< refused, but still sending
   kGreeting,  ///< TLS is being agreed upon
   kCount
@@ -119,6 +120,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::size_t timed_body_bytes_ = 0;  ///< of the body when the deadline was started
   std::size_t discarded_ = 0;
   bool is_reading_ = false;
+  bool is_at_end_ = false;  ///< of what the client sends
   bool is_writing_ = false;
   bool is_pumping_ = false;
   bool is_flush_due_ = false;
