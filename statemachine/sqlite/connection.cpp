@@ -238,14 +238,27 @@ SqlError Connection::error_of(int code) {
 /// meanwhile: ROLLBACK TO the outermost savepoint then empties it (SQLite 3.40 with a rollback journal). So it looks
 /// before.
 void Connection::look_whether_still_empty() {
-  if (has_seen_content_ || in_transaction() || options_.vfs.role != ConnectionRole::kWriter) return;
+  constexpr int kTemporary = 1;  // between "main" and what is attached
+  if (options_.vfs.role != ConnectionRole::kWriter || in_transaction()) return;
+  for (int i = 0; const char* name = sqlite3_db_name(database_, i); ++i) {
+    if (i == kTemporary) continue;
+    std::pair<std::string, std::string> database(name, view(sqlite3_db_filename(database_, name)));
+    if (seen_content_.contains(database)) continue;
+    if (has_content(name)) seen_content_.insert(std::move(database));
+  }
+}
+
+/// What fails here fails again in the statement that is to be prepared, and is told there.
+bool Connection::has_content(const char* database) {
+  bool is_seen = false;
   const auto seen = [](void* flag, int, char**, char**) {
     *static_cast<bool*>(flag) = true;
     return 0;
   };
-  // What fails here fails again in the statement that is to be prepared, and is told there.
-  static_cast<void>(
-      sqlite3_exec(database_, "SELECT 1 FROM main.sqlite_schema LIMIT 1", seen, &has_seen_content_, nullptr));
+  char* sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema LIMIT 1", database);
+  if (sql != nullptr) static_cast<void>(sqlite3_exec(database_, sql, seen, &is_seen, nullptr));
+  sqlite3_free(sql);
+  return is_seen;
 }
 
 SqlResult<Connection::Prepared> Connection::prepare(std::string_view sql) {

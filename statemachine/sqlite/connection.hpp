@@ -12,9 +12,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "consensus/types.hpp"
@@ -148,6 +150,7 @@ class Connection {
   SqlResult<void> open_database();
   SqlResult<void> load_extensions();
   void look_whether_still_empty();
+  [[nodiscard]] bool has_content(const char* database);
   [[nodiscard]] SqlError error_of(int code);
   static int authorize(void* self, int code, const char* first, const char* second, const char* database,
                        const char* trigger);
@@ -160,7 +163,8 @@ class Connection {
   std::optional<Instant> deadline_;
   StopFlag stop_;
   bool is_timed_out_ = false;
-  bool has_seen_content_ = false;
+  /// Databases that were not empty when this connection looked, by the name that they are attached as and their own.
+  std::set<std::pair<std::string, std::string>> seen_content_;
   StatementTraits* preparing_ = nullptr;  ///< of the statement that is being prepared
   std::optional<std::string> refusal_;
 };

@@ -38,6 +38,25 @@ TEST_F(VfsTest, ASavepointOfAConnectionThatSawAnEmptyDatabaseDoesNotEmptyIt) {
   EXPECT_EQ(query(*early, "SELECT * FROM t; COMMIT"), "1,1");
 }
 
+TEST_F(VfsTest, NorAnAttachedDatabase) {
+  const auto early = writer();
+  EXPECT_EQ(store_.execute(*early, "ATTACH 'x' AS a; SELECT * FROM a.sqlite_schema"), "");
+  EXPECT_EQ(store_.execute(*writer(), "ATTACH 'x' AS a; CREATE TABLE a.t(a, b UNIQUE); INSERT INTO t VALUES(1, 1)"),
+            "");
+  EXPECT_EQ(store_.execute(*early,
+                           "SAVEPOINT s; CREATE TABLE IF NOT EXISTS a.t(a); INSERT INTO t VALUES(2, 2); ROLLBACK TO s"),
+            "");
+  EXPECT_EQ(store_.execute(*early, "SELECT * FROM t; COMMIT"), "1,1");
+  // Another one by the same name.
+  EXPECT_EQ(store_.execute(*early, "DETACH a; ATTACH 'y' AS a; SELECT * FROM a.sqlite_schema"), "");
+  EXPECT_EQ(store_.execute(*writer(), "ATTACH 'y' AS a; CREATE TABLE a.u(a, b UNIQUE); INSERT INTO u VALUES(1, 1)"),
+            "");
+  EXPECT_EQ(store_.execute(*early,
+                           "SAVEPOINT s; CREATE TABLE IF NOT EXISTS a.u(a); INSERT INTO u VALUES(2, 2); ROLLBACK TO s"),
+            "");
+  EXPECT_EQ(store_.execute(*early, "SELECT * FROM u; COMMIT"), "1,1");
+}
+
 TEST_F(VfsTest, OneTransactionIsOneVersion) {
   const auto connection = writer();
   store_.execute(*connection, "CREATE TABLE t(a)");
