@@ -64,7 +64,7 @@ TEST_F(ServiceTest, HeadersOfEveryAnswer) {
 TEST_F(ServiceTest, Status) {
   EXPECT_EQ(get("/status").body,
             R"({"build":{"version":"v1"},"store":{"raft":{"term":9007199254740993},"ready":true}})");
-  EXPECT_EQ(get("/status?key=store.raft").body, R"({"term":9007199254740993})") << "large numbers stay exact";
+  EXPECT_EQ(get("/status?key=store.raft").body, R"({"term":9007199254740993})") << "D16: large numbers stay exact";
   EXPECT_EQ(get("/status?key=store.ready").body, "true");
   EXPECT_EQ(get("/status?key=store.nothing.here").body, "{}");
   EXPECT_EQ(get("/status?pretty&key=build").body, "{\n    \"version\": \"v1\"\n}");
