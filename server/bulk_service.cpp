@@ -270,7 +270,7 @@ class BulkService::Incoming final : public IncomingFile {
 
     storage::AnyFileSystem files;
     std::string directory;
-    std::unique_ptr<sqlite::Load> file;
+    std::shared_ptr<sqlite::Load> file;
     std::optional<storage::AnyFile> text;
     std::uint64_t text_bytes = 0;
     std::optional<Error> failure;
@@ -321,10 +321,8 @@ class BulkService::Incoming final : public IncomingFile {
   };
 
   static void replace(BulkService& service, const std::shared_ptr<State>& state, Instant deadline, SqlDone done) {
-    sqlite::Request request;
-    request.action = [state](sqlite::Connection& writer) { return state->file->replace(writer); };
-    service.replica_->executor().execute(
-        {.request = std::move(request), .deadline = deadline},
+    service.replica_->loader().load(
+        {.file = state->file, .deadline = deadline},
         [state, done = std::move(done)](const sqlite::Execution& execution) { done(end_of(execution)); });
     service.replica_->watch_executor();
   }

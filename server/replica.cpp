@@ -138,6 +138,7 @@ struct Replica::Parts {
 
   Result<void> open(const NodeRecord& record);
   void begin_to_serve();
+  sqlite::JobRunner watched(sqlite::JobRunner run);
   void tick();
   void flush_soon();
   void watch_executor();
@@ -163,6 +164,7 @@ struct Replica::Parts {
   std::unique_ptr<sqlite::SqliteMachine> machine;
   std::unique_ptr<Driver> node;
   std::unique_ptr<sqlite::Executor> executor;
+  std::unique_ptr<sqlite::Loader> loader;
   std::unique_ptr<SqlReader> reader;
   std::unique_ptr<sqlite::PageKeeper> keeper;
 
@@ -223,18 +225,13 @@ Result<void> Replica::Parts::open(const NodeRecord& record) {
 
 void Replica::Parts::begin_to_serve() {
   executor = std::make_unique<sqlite::Executor>(
-      *machine, executor_options(config),
-      // What a job has led to may have to go on at a certain time.
-      [this, run = sqlite::job_runner(*sql_thread)](std::function<void()> work, std::function<void()> done) {
-        run(std::move(work), [this, done = std::move(done), life = std::weak_ptr<const char>(alive)] {
-          done();
-          if (!life.expired()) watch_executor();
-        });
-      },
+      *machine, executor_options(config), watched(sqlite::job_runner(*sql_thread)),
       [this](Payload bundle, Epoch epoch, std::uint64_t sequence, ProposalCallback done) {
         node->propose(std::move(bundle), epoch, sequence, std::move(done));
         flush_soon();
       });
+  loader = std::make_unique<sqlite::Loader>(*machine, *executor, sqlite::LoaderOptions{},
+                                            watched(sqlite::job_runner(*disk_thread)));
   machine->on_applicable([this] { node->resume_apply(); });
   keeper = std::make_unique<sqlite::PageKeeper>(
       *machine, sqlite::PageKeeperOptions{.self = node->core().id(), .pages_per_step = kPagesPerScrub},
@@ -251,6 +248,16 @@ void Replica::Parts::begin_to_serve() {
       machine->store(), connection_options(config),
       SqlReaderOptions{.threads = config.reader_threads, .connections_idle_max = config.readers_max},
       [&runtime = surroundings.runtime](std::function<void()> task) { runtime.post(std::move(task)); });
+}
+
+/// What a job has led to may have to go on at a certain time.
+sqlite::JobRunner Replica::Parts::watched(sqlite::JobRunner run) {
+  return [this, run = std::move(run)](std::function<void()> work, std::function<void()> done) {
+    run(std::move(work), [this, done = std::move(done), life = std::weak_ptr<const char>(alive)] {
+      done();
+      if (!life.expired()) watch_executor();
+    });
+  };
 }
 
 void Replica::Parts::look_after_pages() {
@@ -438,6 +445,7 @@ void Replica::await_executor(Instant deadline, std::function<void()> done) {
 }
 
 sqlite::Executor& Replica::executor() { return *parts_->executor; }
+sqlite::Loader& Replica::loader() { return *parts_->loader; }
 void Replica::watch_executor() { parts_->watch_executor(); }
 SqlReader& Replica::reader() { return *parts_->reader; }
 sqlite::PageStore& Replica::store() { return parts_->machine->store(); }

@@ -26,6 +26,7 @@
 #include "server/config.hpp"
 #include "server/data_directory.hpp"
 #include "statemachine/sqlite/executor.hpp"
+#include "statemachine/sqlite/loader.hpp"
 #include "statemachine/sqlite/page_keeper.hpp"
 #include "statemachine/sqlite/page_store.hpp"
 #include "transport/asio_runtime.hpp"
@@ -89,6 +90,8 @@ class Replica {
   /// Calls back as soon as the executor takes requests, this node does not lead any more, or it is too late: a leader
   /// begins by committing what it has inherited.
   void await_executor(Instant deadline, std::function<void()> done);
+  /// Brings files to all replicas, through the executor.
+  [[nodiscard]] sqlite::Loader& loader();
   /// After every use of it: watch_executor().
   [[nodiscard]] sqlite::Executor& executor();
   /// Sees to it that the executor's deadlines are kept.

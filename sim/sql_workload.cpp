@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "consensus/assert.hpp"
+#include "sim/sql_file.hpp"
 #include "statemachine/sqlite/bytes.hpp"
 #include "statemachine/sqlite/request_codec.hpp"
 
@@ -29,22 +30,33 @@ enum Kind : std::uint16_t {
   kSchema,
   kVacuum,
   kInteractive,
+  kLoad,
   kReadThroughLog,
   kCheck,
   kRead,
   kFollowerRead,
   kStaleRead,
+  kReadOfLoaded,
 };
-constexpr std::array kKinds{
-    OperationKind{"put", 16, Access::kCommand},        OperationKind{"cas", 10, Access::kCommand},
-    OperationKind{"append", 14, Access::kCommand},     OperationKind{"delete", 4, Access::kCommand},
-    OperationKind{"txn", 8, Access::kCommand},         OperationKind{"transfer", 12, Access::kCommand},
-    OperationKind{"insert-once", 6, Access::kCommand}, OperationKind{"noise", 6, Access::kCommand},
-    OperationKind{"large", 2, Access::kCommand},       OperationKind{"schema", 2, Access::kCommand},
-    OperationKind{"vacuum", 1, Access::kCommand},      OperationKind{"interactive", 6, Access::kCommand},
-    OperationKind{"get-log", 6, Access::kCommand},     OperationKind{"check", 1, Access::kCommand},
-    OperationKind{"get", 20, Access::kRead},           OperationKind{"get-follower", 10, Access::kFollowerRead},
-    OperationKind{"get-stale", 4, Access::kStaleRead}};
+constexpr std::array kKinds{OperationKind{"put", 16, Access::kCommand},
+                            OperationKind{"cas", 10, Access::kCommand},
+                            OperationKind{"append", 14, Access::kCommand},
+                            OperationKind{"delete", 4, Access::kCommand},
+                            OperationKind{"txn", 8, Access::kCommand},
+                            OperationKind{"transfer", 12, Access::kCommand},
+                            OperationKind{"insert-once", 6, Access::kCommand},
+                            OperationKind{"noise", 6, Access::kCommand},
+                            OperationKind{"large", 2, Access::kCommand},
+                            OperationKind{"schema", 2, Access::kCommand},
+                            OperationKind{"vacuum", 1, Access::kCommand},
+                            OperationKind{"interactive", 6, Access::kCommand},
+                            OperationKind{"load", 2, Access::kCommand},
+                            OperationKind{"get-log", 6, Access::kCommand},
+                            OperationKind{"check", 1, Access::kCommand},
+                            OperationKind{"get", 20, Access::kRead},
+                            OperationKind{"get-follower", 10, Access::kFollowerRead},
+                            OperationKind{"get-stale", 4, Access::kStaleRead},
+                            OperationKind{"get-loaded", 3, Access::kFollowerRead}};
 
 /// Requests of one entry, in the order in which they stand there; reads come behind them.
 constexpr std::uint64_t kPositionsMax = std::uint64_t{1} << 20;
@@ -145,6 +157,16 @@ SqlCommand interactive_command(const PlannedOperation& operation) {
   builder.add({Meaning::kAppend, list_name(operation.key), element, {}}, "INSERT INTO list(k, element) VALUES(?, ?)",
               {list_name(operation.key), element});
   return builder.check_accounts().each_alone();
+}
+
+/// Which file is there, if any, and whether it is whole.
+SqlCommand read_of_loaded() {
+  Builder builder(sqlite::RequestKind::kQuery);
+  builder.run("ATTACH 'loaded' AS l");
+  builder.add({Meaning::kRead, "loaded", {}, {}}, "SELECT min(mark) FROM l.loaded");
+  builder.add({Meaning::kInvariant, {}, "1", {}},
+              fmt::format("SELECT count(*) = {} AND count(DISTINCT mark) = 1 FROM l.loaded", kFileRows));
+  return builder.each_alone();
 }
 
 SqlCommand write_command(const PlannedOperation& operation, const SqlTraits::Memory& seen) {
@@ -281,6 +303,13 @@ checker::Action action_of(const SqlCommand& command, std::size_t at, checker::Va
 SqlCommand command_without_id(const PlannedOperation& operation, const SqlTraits::Memory& seen) {
   switch (static_cast<Kind>(operation.kind)) {
     case kInteractive: return interactive_command(operation);
+    case kLoad: {
+      const std::string mark = fmt::format("v{}", operation.id);
+      return Builder(sqlite::RequestKind::kMixed)
+          .add({Meaning::kWrite, "loaded", mark, {}}, kLoadOfFile, {mark})
+          .each_alone();
+    }
+    case kReadOfLoaded: return read_of_loaded();
     case kVacuum: return Builder(sqlite::RequestKind::kExecute).run("VACUUM").each_alone();
     case kCheck:
     case kReadThroughLog: {

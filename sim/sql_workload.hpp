@@ -1,8 +1,8 @@
 // What the clients of a simulated SQL database do: registers and lists over tables, transfers between accounts, rows
 // that must be inserted once, and what makes replication hard: random(), CURRENT_TIMESTAMP, triggers, large
-// transactions, schema changes, VACUUM. Every request is also said in the terms of the checker's key-value model: a row
-// of `register` and the elements of a list are one entry each, and what must always hold is an entry that nobody writes
-// and that is read as nil.
+// transactions, schema changes, VACUUM, files that replace a whole database. Every request is also said in the terms of
+// the checker's key-value model: a row of `register` and the elements of a list are one entry each, and what must
+// always hold is an entry that nobody writes and that is read as nil.
 //
 // Replies say where in the log they stand, so that the order of the log can be held against the history.
 #pragma once
@@ -21,6 +21,9 @@ namespace quorate::sim {
 
 /// The first statement of a request that is sent statement by statement, as an interactive transaction.
 inline constexpr const char* kBeginOfSession = "BEGIN";
+
+/// The only statement of a request to make a file (sql_file.hpp) the database `loaded`; its parameter is the mark.
+inline constexpr const char* kLoadOfFile = "LOAD";
 
 /// What a client asks, and what it means.
 struct SqlCommand {

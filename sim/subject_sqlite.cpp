@@ -10,11 +10,14 @@
 #include "consensus/exactly_once.hpp"
 #include "consensus/fingerprint.hpp"
 #include "sim/node_process.hpp"
+#include "sim/sql_file.hpp"
 #include "sim/sql_session.hpp"
 #include "sim/sql_workload.hpp"
 #include "sim/subjects.hpp"
 #include "sim/typed_workload.hpp"
 #include "statemachine/sqlite/executor.hpp"
+#include "statemachine/sqlite/load.hpp"
+#include "statemachine/sqlite/loader.hpp"
 #include "statemachine/sqlite/machine.hpp"
 #include "statemachine/sqlite/page_keeper.hpp"
 #include "statemachine/sqlite/reader_pool.hpp"
@@ -29,6 +32,8 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kKeysMax = 24;
 /// Requests wait no longer for their turn, or for a quorum.
 constexpr Duration kRequestTimeout = 1500ms;
+/// A load takes many entries, and checkpoints in between.
+constexpr Duration kLoadTimeout = 4s;
 /// Between two looks at some of the pages of the base files.
 constexpr Duration kScrubPause = 100ms;
 constexpr std::size_t kPagesPerScrub = 8;
@@ -114,6 +119,9 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     if (session != SessionId{}) {
       submission.idempotency_key = std::to_string(session.value) + ":" + std::to_string(sequence.value);
     }
+    if (!submission.request.statements.empty() && submission.request.statements.front().sql == kLoadOfFile) {
+      return load_file(submission, std::move(done));
+    }
     executor_.execute(std::move(submission),
                       [done = std::move(done)](const sqlite::Execution& execution) { answer(done, execution); });
   }
@@ -131,6 +139,32 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
                           case Kind::kUnknown: return done({Outcome::kUnknown, Refusal::kTimedOut, {}, {}});
                         }
                       });
+  }
+
+  void load_file(const sqlite::Submission& submission, ProposalCallback done) {
+    const auto& values = std::get<std::vector<sqlite::Value>>(submission.request.statements.front().parameters);
+    const auto file = std::make_shared<Result<std::unique_ptr<sqlite::Load>>>();
+    const std::string directory = "load." + std::to_string(++loads_);
+    host_.machine_executor().run(
+        [this, file, directory, mark = std::get<std::string>(values.front())] {
+          const SqlTurn turn(random_);
+          *file = verified_file(directory, mark);
+        },
+        [this, file, key = submission.idempotency_key, done = std::move(done)] {
+          if (!*file) return done({Outcome::kRefused, Refusal::kNotLeader, {}, {}});
+          loader_.load({.file = std::move(**file),
+                        .database = "loaded",
+                        .idempotency_key = key,
+                        .deadline = host_.clock().now() + kLoadTimeout},
+                       [done](const sqlite::Execution& execution) { answer(done, execution); });
+        });
+  }
+  Result<std::unique_ptr<sqlite::Load>> verified_file(const std::string& directory, const std::string& mark) {
+    auto load = sqlite::Load::begin(storage::AnyFileSystem(host_.files()), {.directory = directory});
+    if (!load) return load;
+    if (const Result<void> added = (*load)->append(sql_file(mark)); !added) return tl::unexpected(added.error());
+    if (const Result<void> sound = (*load)->verify(); !sound) return tl::unexpected(sound.error());
+    return load;
   }
 
   Result<Payload> query(std::span<const std::byte> bytes) const override {
@@ -151,6 +185,9 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
         random_(fingerprint(host.launches(), host.options().core.seed)),
         readers_(std::make_unique<sqlite::ReaderPool>(machine_.store(), connection_options(host), 2)),
         executor_(machine_, executor_options(host), sql_jobs(), proposer()),
+        loader_(machine_, executor_,
+                {.piece_bytes = 3 << 10, .pieces_under_way_max = 3, .unfolded_bytes_max = 16 << 10},
+                sqlite::job_runner(host.machine_executor())),
         keeper_(
             machine_, {.self = host.id(), .pages_per_step = kPagesPerScrub},
             sqlite::job_runner(host.machine_executor()),
@@ -224,7 +261,9 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
   mutable Random random_;
   std::unique_ptr<sqlite::ReaderPool> readers_;
   sqlite::Executor executor_;
+  sqlite::Loader loader_;
   sqlite::PageKeeper keeper_;
+  std::uint64_t loads_ = 0;
 };
 
 class SqliteLauncher final : public LogLauncher {

@@ -20,6 +20,12 @@ Result<void> set_size(storage::AnyFile& file, std::uint64_t bytes) {
   return file.truncate(bytes);
 }
 
+Result<void> cut_to(storage::AnyFile& file, std::uint64_t bytes) {
+  const Result<std::uint64_t> size = file.size();
+  if (!size) return tl::unexpected(size.error());
+  return *size > bytes ? file.truncate(bytes) : Result<void>{};
+}
+
 }  // namespace
 
 Result<BaseFile> BaseFile::open(storage::AnyFileSystem& files, const std::string& stem, PageSize size,
@@ -74,6 +80,11 @@ Result<BaseTable> BaseFile::load_table(PageCount pages) const {
 Result<void> BaseFile::resize(PageCount pages) {
   if (Result<void> resized = set_size(pages_, pages.value * size_.bytes()); !resized) return resized;
   return set_size(table_, pages.value * kTableEntryBytes);
+}
+
+Result<void> BaseFile::cut(PageCount pages) {
+  if (Result<void> cut = cut_to(pages_, pages.value * size_.bytes()); !cut) return cut;
+  return cut_to(table_, pages.value * kTableEntryBytes);
 }
 
 Result<void> BaseFile::sync() {

@@ -47,6 +47,8 @@ class BaseFile {
   Result<BaseTable> load_table(PageCount pages) const;
   /// Makes both files so many pages long; what is added reads as zeros.
   Result<void> resize(PageCount pages);
+  /// Cuts off what is behind so many pages.
+  Result<void> cut(PageCount pages);
   Result<void> sync();
 
  private:

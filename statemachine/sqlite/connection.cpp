@@ -13,7 +13,6 @@ namespace {
 
 /// Instructions of SQLite's virtual machine between two looks at the clock: some microseconds.
 constexpr int kProgressInstructions = 2000;
-constexpr int kPagesPerCopyStep = 1000;
 constexpr std::size_t kStatementBytesMax = 1'000'000'000;
 
 std::string_view view(const char* text) { return text == nullptr ? std::string_view{} : std::string_view(text); }
@@ -304,21 +303,6 @@ SqlResult<void> Connection::run(std::string_view sql) {
       if (*progress == Statement::Progress::kDone) break;
     }
   }
-  return {};
-}
-
-SqlResult<void> Connection::replace_by(sqlite3* source) {
-  sqlite3_backup* copy = sqlite3_backup_init(database_, "main", source, "main");
-  if (copy == nullptr) return sql_fail(error_of(sqlite3_errcode(database_)));
-  is_timed_out_ = false;
-  int code = SQLITE_OK;
-  while (code == SQLITE_OK && on_progress(this) == 0) code = sqlite3_backup_step(copy, kPagesPerCopyStep);
-  const int finished = sqlite3_backup_finish(copy);  // rolls back what is not done
-  if (code == SQLITE_OK) {
-    return sql_fail({is_timed_out_ ? SqlErrorKind::kTimeout : SqlErrorKind::kCancelled, SQLITE_INTERRUPT,
-                     is_timed_out_ ? "the copy ran into its time limit" : "the copy was interrupted"});
-  }
-  if (finished != SQLITE_OK) return sql_fail(error_of(finished));
   return {};
 }
 

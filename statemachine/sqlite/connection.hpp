@@ -120,10 +120,6 @@ class Connection {
   /// Runs one or more statements for their effect.
   SqlResult<void> run(std::string_view sql);
 
-  /// Replaces the whole database by what `source` has open, in one transaction of its own. The pages must be of the
-  /// same size, unless the database is empty; the deadline and the stop flag count.
-  SqlResult<void> replace_by(sqlite3* source);
-
   /// Statements that run beyond this instant fail as timed out; nullopt: no limit.
   void set_deadline(std::optional<Instant> deadline) { deadline_ = deadline; }
   /// Statements fail as cancelled while this flag is up, or the one of the options; the one that is running included.

@@ -9,8 +9,6 @@
 namespace quorate::sqlite {
 namespace {
 
-constexpr std::uint8_t kFlagCreated = 1;
-
 DeltaPage parse_page(ByteReader& reader, PageNumber previous, std::uint64_t distance, const DeltaSection& section) {
   DeltaPage page{.page = PageNumber{previous.value + distance}};
   const auto encoding = reader.fixed<std::uint8_t>();
@@ -25,16 +23,16 @@ DeltaPage parse_page(ByteReader& reader, PageNumber previous, std::uint64_t dist
 DeltaPart::Section parse_section(ByteReader& reader, std::uint64_t id) {
   DeltaPart::Section section;
   section.header.database = DatabaseId{id};
-  const auto flags = reader.fixed<std::uint8_t>();
+  const auto fate = reader.fixed<std::uint8_t>();
   const auto log2 = reader.fixed<std::uint8_t>();
   section.header.page_count_after = PageCount{reader.varint_at_most(kPageNumberMax)};
   const std::optional<PageSize> size = log2 < 32 ? PageSize::of(std::uint64_t{1} << log2) : std::nullopt;
-  if (!size || flags > kFlagCreated) return reader.fail(), section;
+  if (!size || fate > static_cast<std::uint8_t>(DatabaseFate::kDropped)) return reader.fail(), section;
   section.header.page_size = *size;
-  if (flags == kFlagCreated) {
-    section.header.origin = DatabaseOrigin::kCreated;
-    section.header.name = reader.text(kDatabaseNameBytesMax);
-    if (!is_database_name(section.header.name)) reader.fail();
+  section.header.fate = static_cast<DatabaseFate>(fate);
+  if (section.header.fate == DatabaseFate::kCreated) {
+    section.header.name = reader.text(kStoredNameBytesMax);
+    if (!is_database_name(section.header.name) && !is_hidden_name(section.header.name)) reader.fail();
   }
   PageNumber last{};
   while (!reader.failed()) {
@@ -43,6 +41,7 @@ DeltaPart::Section parse_section(ByteReader& reader, std::uint64_t id) {
     section.pages.push_back(parse_page(reader, last, distance, section.header));
     last = section.pages.back().page;
   }
+  if (section.header.fate == DatabaseFate::kDropped && !section.pages.empty()) reader.fail();
   return section;
 }
 
@@ -59,6 +58,10 @@ bool is_database_name(std::string_view name) {
          std::ranges::all_of(name, is_allowed);
 }
 
+std::string hidden_name(std::string_view name) { return "." + std::string(name); }
+bool is_hidden_name(std::string_view name) { return name.starts_with('.') && is_database_name(name.substr(1)); }
+std::string name_behind(std::string_view hidden) { return std::string(hidden.substr(1)); }
+
 DeltaWriter::DeltaWriter(PageCodec& codec, std::size_t part_bytes) : codec_(codec), part_bytes_(part_bytes) {
   QUORATE_ASSERT(part_bytes > 0);
 }
@@ -70,10 +73,10 @@ void DeltaWriter::open_part() {
 
 void DeltaWriter::open_section() {
   out_.varint(section_.database.value);
-  out_.fixed(section_.origin == DatabaseOrigin::kCreated ? kFlagCreated : std::uint8_t{0});
+  out_.fixed(static_cast<std::uint8_t>(section_.fate));
   out_.fixed(section_.page_size.log2());
   out_.varint(section_.page_count_after.value);
-  if (section_.origin == DatabaseOrigin::kCreated) out_.string(section_.name);
+  if (section_.fate == DatabaseFate::kCreated) out_.string(section_.name);
   last_page_ = PageNumber{};
   in_section_ = true;
 }
@@ -101,6 +104,7 @@ void DeltaWriter::begin_section(const DeltaSection& section) {
 
 void DeltaWriter::add_pages(std::span<const ChangedPage> pages) {
   QUORATE_ASSERT(in_section_);
+  QUORATE_ASSERT(section_.fate != DatabaseFate::kDropped);
   codec_.encode(pages, [this](const ChangedPage& page, const PageCodec::Encoded& encoded) { add_page(page, encoded); });
 }
 

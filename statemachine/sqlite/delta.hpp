@@ -3,8 +3,8 @@
 // given.
 //
 //   part      u8 format (1) | u8 kind (0 more parts follow, 1 last) | section... | 0 | [last: u64 digest after]
-//   section   database id (> 0) | u8 flags (bit 0: the transaction creates the database)
-//             | u8 log2 of the page size | page count after | [created: name, length first] | page... | 0
+//   section   database id (> 0) | u8 fate (DatabaseFate) | u8 log2 of the page size | page count after
+//             | [created: name, length first] | page... (none if dropped) | 0
 //   page      distance from the page before in this section (> 0) | u8 encoding | u32 hash before
 //             | body, length first
 //
@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,11 +30,17 @@ namespace quorate::sqlite {
 
 inline constexpr std::uint8_t kDeltaFormat = 1;
 
-enum class DatabaseOrigin : std::uint8_t { kExisting = 0, kCreated = 1 };
+/// What a transaction makes of a database as a whole.
+enum class DatabaseFate : std::uint8_t {
+  kStays = 0,
+  kCreated = 1,
+  kAdopted = 2,  ///< a hidden one takes the name that it stands behind, which must be free by then
+  kDropped = 3,  ///< with all its pages, which are not listed
+};
 
 struct DeltaSection {
   DatabaseId database;
-  DatabaseOrigin origin = DatabaseOrigin::kExisting;
+  DatabaseFate fate = DatabaseFate::kStays;
   PageSize page_size;
   PageCount page_count_after;
   std::string_view name;  ///< only if created here
@@ -94,7 +101,13 @@ struct DeltaPart {
 /// Whether a part, of which no more than its head is looked at, says that it ends its transaction.
 [[nodiscard]] bool is_last_delta_part(std::span<const std::byte> bytes);
 
-/// A name that a database may have: letters, digits, '_', '-' and '.', not starting with '.' or '-'.
+/// A name that SQL may give a database: letters, digits, '_', '-' and '.', not starting with '.' or '-'.
 [[nodiscard]] bool is_database_name(std::string_view name);
+/// A hidden database grows behind the name of another one until it takes its place (staging.hpp): that name, behind a
+/// dot. No SQL can name it.
+[[nodiscard]] std::string hidden_name(std::string_view name);
+[[nodiscard]] bool is_hidden_name(std::string_view name);
+/// The name that a hidden database stands behind.
+[[nodiscard]] std::string name_behind(std::string_view hidden);
 
 }  // namespace quorate::sqlite

@@ -39,6 +39,10 @@ class StateDigest {
   void add(const DatabaseShape& shape) { value_ += term(shape); }
   void remove(const DatabaseShape& shape) { value_ -= term(shape); }
 
+  /// All terms of another one, which may be a part of this.
+  void add(StateDigest other) { value_ += other.value_; }
+  void remove(StateDigest other) { value_ -= other.value_; }
+
   [[nodiscard]] std::uint64_t value() const { return value_; }
   friend bool operator==(StateDigest, StateDigest) = default;
 

@@ -11,6 +11,7 @@
 #include "statemachine/sqlite/detail/executor_parts.hpp"
 #include "statemachine/sqlite/request_codec.hpp"
 #include "statemachine/sqlite/request_runner.hpp"
+#include "statemachine/sqlite/staging.hpp"
 
 namespace quorate::sqlite {
 
@@ -491,6 +492,14 @@ void Executor::begin_epoch() {
   if (next_epoch_ == Epoch{}) return;
   epoch_ = std::exchange(next_epoch_, Epoch{});
   machine_.begin_speculation();
+  if (machine_.store().has_hidden()) drop_left_over();
+}
+
+/// What an earlier leader has staged will never be whole; before anything else, nobody having asked for it.
+void Executor::drop_left_over() {
+  auto item = std::make_shared<Item>();
+  item->request.action = drop_staged;
+  enqueue(queue_, item, Instant::max(), [](const Execution&) {});
 }
 
 /// Nothing of this epoch will be proposed any more. What was proposed ends as its entries do.

@@ -12,6 +12,8 @@
 // its deadline is unknown. A statement that is running at its deadline, when the stop flag of its request goes up, or
 // when the leadership is lost is interrupted, and undone.
 //
+// What an earlier leader has staged of a load (loader.hpp) and did not bring to its end is dropped as an epoch begins.
+//
 // A request with a key takes effect once: one that is repeated while the first is under way waits for it, and one that
 // is repeated later gets the answer that was kept.
 //
@@ -174,6 +176,7 @@ class Executor {
   void expire_waiters(const ItemPtr& item, Instant now);
   void epoch_changed(Epoch epoch);
   void begin_epoch();
+  void drop_left_over();
   void end_epoch();
 
   SqliteMachine& machine_;

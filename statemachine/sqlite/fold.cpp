@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,19 +32,21 @@ Result<Fold> Fold::begin(PageStore& store, std::vector<std::byte> application) {
   Superblock after = store.applied_state_locked();
   after.sequence = store.durable_.sequence + 1;
   after.application = std::move(application);
-  return Fold(store, store.applied_, std::move(after));
+  return Fold(store, store.applied_, store.durable_, std::move(after));
 }
 
-Fold::Fold(PageStore& store, VersionId version, Superblock after)
-    : store_(&store), version_(version), after_(std::move(after)) {}
+Fold::Fold(PageStore& store, VersionId version, Superblock before, Superblock after)
+    : store_(&store), version_(version), before_(std::move(before)), after_(std::move(after)) {}
 
 Fold::Fold(Fold&& other) noexcept
     : store_(std::exchange(other.store_, nullptr)),
       version_(other.version_),
+      before_(std::move(other.before_)),
       after_(std::move(other.after_)),
       phase_(other.phase_),
       cursor_(other.cursor_),
       pages_(std::move(other.pages_)),
+      new_pages_(std::move(other.new_pages_)),
       position_(other.position_),
       journal_(std::move(other.journal_)) {}
 
@@ -67,6 +71,7 @@ Result<Fold::Progress> Fold::step() {
   Result<void> done;
   switch (phase_) {
     case Phase::kCollect: done = collect(); break;
+    case Phase::kGrow: done = grow(); break;
     case Phase::kJournal: done = journal(); break;
     case Phase::kSealJournal: done = seal_journal(); break;
     case Phase::kPreserve: done = preserve(); break;
@@ -79,10 +84,16 @@ Result<Fold::Progress> Fold::step() {
   return phase_ == Phase::kDone ? Progress::kDone : Progress::kMore;
 }
 
-std::size_t Fold::batch_end() const { return std::min(pages_.size(), position_ + kPagesPerStep); }
+const Fold::FoldPage& Fold::page_at(std::size_t position) const {
+  return position < pages_.size() ? pages_[position] : new_pages_[position - pages_.size()];
+}
 
-void Fold::advance_to(Phase phase) {
-  if (position_ < pages_.size()) return;
+std::size_t Fold::batch_end(const std::vector<FoldPage>& pages) const {
+  return std::min(pages.size(), position_ + kPagesPerStep);
+}
+
+void Fold::advance_to(Phase phase, const std::vector<FoldPage>& pages) {
+  if (position_ < pages.size()) return;
   position_ = 0;
   phase_ = phase;
 }
@@ -94,11 +105,12 @@ Result<void> Fold::collect() {
   auto database = store_->databases_.lower_bound(cursor_.database);
   for (std::size_t held = 0; held < kPagesPerShortHold; ++held) {
     if (database == store_->databases_.end()) {
-      phase_ = Phase::kJournal;
+      phase_ = Phase::kGrow;
       return {};
     }
+    const bool is_gone = database->second.shape_at(version_) == nullptr;
     if (cursor_.database != database->first) cursor_ = {database->first, PageNumber{1}};
-    const PageNumber page = database->second.overlay.next_page(cursor_.page);
+    const PageNumber page = is_gone ? PageNumber{} : database->second.overlay.next_page(cursor_.page);
     if (page == PageNumber{}) {
       ++database;
       cursor_ = {DatabaseId{cursor_.database.value + 1}, PageNumber{1}};
@@ -107,9 +119,26 @@ Result<void> Fold::collect() {
     cursor_.page = PageNumber{page.value + 1};
     const PageVersion* newest = database->second.overlay.find(page, version_);
     if (newest != nullptr && newest->version > database->second.base_page(page).version) {
-      pages_.push_back({database->first, page, newest->version, {newest->hash, newest->modified}});
+      std::vector<FoldPage>& pages = is_behind_end(database->first, page) ? new_pages_ : pages_;
+      pages.push_back({database->first, page, newest->version, {newest->hash, newest->modified}});
     }
   }
+  return {};
+}
+
+/// Of a database that has files: what is created only now would be created again by the journal.
+bool Fold::is_behind_end(DatabaseId database, PageNumber page) const {
+  const auto known = std::ranges::find(before_.databases, database, &DatabaseRecord::id);
+  return known != before_.databases.end() && page.value > known->page_count.value;
+}
+
+Result<void> Fold::grow() {
+  if (position_ == 0) {
+    if (Result<void> opened = open_new_bases(); !opened) return opened;
+    if (Result<void> trimmed = store_->trim_bases(); !trimmed) return trimmed;
+  }
+  if (Result<void> written = write_pages(new_pages_, batch_end(new_pages_)); !written) return written;
+  advance_to(Phase::kJournal, new_pages_);
   return {};
 }
 
@@ -131,18 +160,23 @@ Result<void> Fold::journal() {
     if (!created) return tl::unexpected(created.error());
     journal_ = std::move(*created);
   }
-  for (const std::size_t end = batch_end(); position_ < end; ++position_) {
+  for (const std::size_t end = batch_end(pages_); position_ < end; ++position_) {
     const FoldPage& page = pages_[position_];
     const Result<PageImage> image = load(page);
     if (!image) return tl::unexpected(image.error());
     if (Result<void> added = journal_->add(page.database, page.page, page.entry, image->bytes()); !added) return added;
   }
-  advance_to(Phase::kSealJournal);
+  advance_to(Phase::kSealJournal, pages_);
   return {};
 }
 
 Result<void> Fold::seal_journal() {
-  if (Result<void> opened = open_new_bases(); !opened) return opened;
+  // Once the journal is whole, what it leaves out must be there.
+  std::set<DatabaseId> grown;
+  for (const FoldPage& page : new_pages_) grown.insert(page.database);
+  for (const DatabaseId database : grown) {
+    if (Result<void> synced = base_of(database)->sync(); !synced) return synced;
+  }
   if (Result<void> finished = journal_->finish(); !finished) return finished;
   if (Result<void> synced = store_->files_.sync_directory(store_->options_.directory); !synced) return synced;
   journal_.reset();
@@ -202,10 +236,13 @@ Result<void> Fold::preserve_page(const FoldPage& page) {
 }
 
 Result<void> Fold::preserve() {
-  for (const std::size_t end = batch_end(); position_ < end; ++position_) {
-    if (Result<void> preserved = preserve_page(pages_[position_]); !preserved) return preserved;
+  const std::size_t end = std::min(page_count(), position_ + kPagesPerStep);
+  for (; position_ < end; ++position_) {
+    if (Result<void> preserved = preserve_page(page_at(position_)); !preserved) return preserved;
   }
-  advance_to(Phase::kWriteBack);
+  if (position_ < page_count()) return {};
+  position_ = 0;
+  phase_ = Phase::kWriteBack;
   return {};
 }
 
@@ -216,23 +253,28 @@ Result<void> Fold::write_page(BaseFile& base, const DatabaseRecord& record, cons
   return base.write(page.page, bytes_of(*image, record.page_size));
 }
 
-Result<void> Fold::write_back() {
+Result<void> Fold::write_pages(const std::vector<FoldPage>& pages, std::size_t end) {
   std::vector<TableEntry> entries;
-  for (const std::size_t end = batch_end(); position_ < end;) {
+  while (position_ < end) {
     // Runs of consecutive pages share one write of the table.
-    const FoldPage& first = pages_[position_];
+    const FoldPage& first = pages[position_];
     const DatabaseRecord& record = *std::ranges::find(after_.databases, first.database, &DatabaseRecord::id);
     const std::shared_ptr<BaseFile> base = base_of(first.database);
     entries.clear();
     for (; position_ < end; ++position_) {
-      const FoldPage& page = pages_[position_];
+      const FoldPage& page = pages[position_];
       if (page.database != first.database || page.page.value != first.page.value + entries.size()) break;
       entries.push_back(page.entry);
       if (Result<void> written = write_page(*base, record, page); !written) return written;
     }
     if (Result<void> written = base->write_table(first.page, entries); !written) return written;
   }
-  advance_to(Phase::kSync);
+  return {};
+}
+
+Result<void> Fold::write_back() {
+  if (Result<void> written = write_pages(pages_, batch_end(pages_)); !written) return written;
+  advance_to(Phase::kSync, pages_);
   return {};
 }
 
@@ -254,30 +296,45 @@ Result<void> Fold::sync() {
   }
   // The other superblock's file may be new.
   if (Result<void> synced = store_->files_.sync_directory(store_->options_.directory); !synced) return synced;
+  if (Result<void> removed = remove_dropped(); !removed) return removed;
   phase_ = Phase::kPublish;
+  return {};
+}
+
+/// Whoever still reads them has them open.
+Result<void> Fold::remove_dropped() {
+  for (const DatabaseRecord& record : before_.databases) {
+    if (std::ranges::find(after_.databases, record.id, &DatabaseRecord::id) != after_.databases.end()) continue;
+    const std::string stem = base_stem(store_->options_.directory, record.id);
+    if (Result<void> removed = remove_base(store_->files_, stem); !removed) return removed;
+  }
   return {};
 }
 
 // --- 4. Letting go ---
 
 void Fold::publish() {
+  PageStore::Databases gone;
   const std::lock_guard lock(store_->mutex_);
-  for (const std::size_t end = std::min(pages_.size(), position_ + kPagesPerShortHold); position_ < end; ++position_) {
-    const FoldPage& page = pages_[position_];
-    PageStore::Database& database = store_->databases_.at(page.database);
-    if (database.table.size() < page.page.value) database.table.resize(page.page.value);
-    database.table[page.page.value - 1] = {page.entry.hash, page.entry.modified, page.version};
-    if (page.page == PageNumber{1}) database.first_page = PageImage{};
-    database.overlay.remove(page.page, page.version);
-    store_->prune_locked(database, page.page);
-    store_->damaged_.erase({page.database, page.page});
-  }
-  advance_to(Phase::kDone);
-  if (phase_ != Phase::kDone) return;
+  const std::size_t end = std::min(page_count(), position_ + kPagesPerShortHold);
+  for (; position_ < end; ++position_) publish_page_locked(page_at(position_));
+  if (position_ < page_count()) return;
+  phase_ = Phase::kDone;
   store_->durable_ = after_;
   store_->positions_.remove(version_);
   store_->folding_.reset();
   store_->is_base_busy_ = false;
+  gone = store_->take_gone_locked();
+}
+
+void Fold::publish_page_locked(const FoldPage& page) {
+  PageStore::Database& database = store_->databases_.at(page.database);
+  if (database.table.size() < page.page.value) database.table.resize(page.page.value);
+  database.table[page.page.value - 1] = {page.entry.hash, page.entry.modified, page.version};
+  if (page.page == PageNumber{1}) database.first_page = PageImage{};
+  database.overlay.remove(page.page, page.version);
+  store_->prune_locked(database, page.page);
+  store_->damaged_.erase({page.database, page.page});
 }
 
 }  // namespace quorate::sqlite

@@ -3,9 +3,11 @@
 // still needs what a page of the base file held finds it in the overlay before the page is overwritten.
 //
 // Order of work, which is also the order of durability:
-//   1. every page's newest version <= C goes to the fold journal, with the new superblock; journal and directory synced
-//   2. what older readers need of the old pages is copied to the overlay; the pages and their table entries are written
-//      in place; files cut to their new size; synced
+//   1. pages behind the end that a base file had at the last fold are written in place: nobody reads there, and a crash
+//      leaves nothing but a file that is too long. Every other page's newest version <= C goes to the fold journal,
+//      with the new superblock; files, journal and directory synced
+//   2. what older readers need of the old pages is copied to the overlay; the other pages and their table entries are
+//      written in place; files cut to their new size; synced
 //   3. the new superblock is written and synced
 //   4. the overlay lets go of what the base files have now
 // Before the end of 1 a failure leaves everything as it was and the fold may be tried again. After it a failure is
@@ -43,10 +45,20 @@ class Fold {
 
   /// The entry up to which the durable state reaches once the fold is done.
   [[nodiscard]] LogId last() const { return after_.last; }
-  [[nodiscard]] std::size_t page_count() const { return pages_.size(); }
+  [[nodiscard]] std::size_t page_count() const { return pages_.size() + new_pages_.size(); }
 
  private:
-  enum class Phase : std::uint8_t { kCollect, kJournal, kSealJournal, kPreserve, kWriteBack, kSync, kPublish, kDone };
+  enum class Phase : std::uint8_t {
+    kCollect,
+    kGrow,
+    kJournal,
+    kSealJournal,
+    kPreserve,
+    kWriteBack,
+    kSync,
+    kPublish,
+    kDone
+  };
 
   struct FoldPage {
     DatabaseId database;
@@ -55,32 +67,42 @@ class Fold {
     TableEntry entry;
   };
 
-  Fold(PageStore& store, VersionId version, Superblock after);
+  Fold(PageStore& store, VersionId version, Superblock before, Superblock after);
 
   Result<void> collect();
+  [[nodiscard]] bool is_behind_end(DatabaseId database, PageNumber page) const;
+  Result<void> grow();
   Result<void> journal();
   Result<void> seal_journal();
   Result<void> preserve();
   Result<void> write_back();
   Result<void> sync();
+  Result<void> remove_dropped();
   void publish();
+  void publish_page_locked(const FoldPage& page);
 
   Result<void> open_new_bases();
   Result<void> preserve_page(const FoldPage& page);
+  /// Writes the next of these pages, up to `end`, and their entries of the table.
+  Result<void> write_pages(const std::vector<FoldPage>& pages, std::size_t end);
   Result<void> write_page(BaseFile& base, const DatabaseRecord& record, const FoldPage& page);
   [[nodiscard]] Result<PageImage> load(const FoldPage& page) const;
   [[nodiscard]] std::shared_ptr<BaseFile> base_of(DatabaseId database) const;
-  [[nodiscard]] std::size_t batch_end() const;
-  /// Moves on once all pages have been through the phase.
-  void advance_to(Phase phase);
+  /// Of all pages, the new ones last.
+  [[nodiscard]] const FoldPage& page_at(std::size_t position) const;
+  [[nodiscard]] std::size_t batch_end(const std::vector<FoldPage>& pages) const;
+  /// Moves on once all of these pages have been through the phase.
+  void advance_to(Phase phase, const std::vector<FoldPage>& pages);
 
   PageStore* store_;
   VersionId version_;  ///< C
+  Superblock before_;  ///< of the last fold
   Superblock after_;
   Phase phase_ = Phase::kCollect;
   PageStore::PageName cursor_{DatabaseId{}, PageNumber{1}};
   std::vector<FoldPage> pages_;
-  std::size_t position_ = 0;  ///< in pages_, of the current phase
+  std::vector<FoldPage> new_pages_;  ///< those behind the end, which need no journal; zeros until now
+  std::size_t position_ = 0;         ///< in one of them, of the current phase
   std::optional<JournalWriter> journal_;
 };
 

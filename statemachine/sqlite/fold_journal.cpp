@@ -1,6 +1,7 @@
 #include "statemachine/sqlite/fold_journal.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <map>
 #include <optional>
@@ -189,12 +190,12 @@ Result<std::optional<Superblock>> find_successor(storage::AnyFile& journal, cons
   return *whole ? std::move(after) : std::optional<Superblock>{};
 }
 
+}  // namespace
+
 Result<void> remove_base(storage::AnyFileSystem& files, const std::string& stem) {
   if (Result<void> removed = files.remove(stem + ".pages"); !removed) return removed;
   return files.remove(stem + ".table");
 }
-
-}  // namespace
 
 Result<void> carry_out(storage::AnyFileSystem& files, const std::string& directory, const Superblock& before,
                        const Superblock& after) {
@@ -240,7 +241,30 @@ Result<void> carry_out(storage::AnyFileSystem& files, const std::string& directo
   return {};
 }
 
-Result<Superblock> recover(storage::AnyFileSystem& files, const std::string& directory) {
+namespace {
+
+/// The database that a file belongs to, if it is one of a base.
+std::optional<DatabaseId> owner_of(std::string_view name) {
+  DatabaseId id;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id.value);
+  const std::string_view rest = name.substr(static_cast<std::size_t>(end - name.data()));
+  if (error != std::errc{} || (rest != ".pages" && rest != ".table")) return std::nullopt;
+  return id;
+}
+
+/// What a crash has left of databases that were being created or dropped.
+Result<void> remove_strays(storage::AnyFileSystem& files, const std::string& directory, const Superblock& state) {
+  const Result<std::vector<std::string>> names = files.list(directory);
+  if (!names) return tl::unexpected(names.error());
+  for (const std::string& name : *names) {
+    const std::optional<DatabaseId> owner = owner_of(name);
+    if (!owner || find_record(state, *owner) != nullptr) continue;
+    if (Result<void> removed = files.remove(directory + "/" + name); !removed) return removed;
+  }
+  return {};
+}
+
+Result<Superblock> find_state(storage::AnyFileSystem& files, const std::string& directory) {
   Result<std::optional<Superblock>> newest = read_superblock(files, directory);
   if (!newest) return tl::unexpected(newest.error());
   if (!*newest) {
@@ -263,6 +287,15 @@ Result<Superblock> recover(storage::AnyFileSystem& files, const std::string& dir
     return tl::unexpected(done.error());
   }
   return std::move(**successor);
+}
+
+}  // namespace
+
+Result<Superblock> recover(storage::AnyFileSystem& files, const std::string& directory) {
+  Result<Superblock> state = find_state(files, directory);
+  if (!state) return state;
+  if (Result<void> removed = remove_strays(files, directory, *state); !removed) return tl::unexpected(removed.error());
+  return state;
 }
 
 }  // namespace quorate::sqlite

@@ -56,13 +56,17 @@ class JournalWriter {
   std::uint64_t offset_ = 0;
 };
 
+/// Removes the files of a database that is no more.
+[[nodiscard]] Result<void> remove_base(storage::AnyFileSystem& files, const std::string& stem);
+
 /// Carries out the journal, which is whole and durable and leads from the durable superblock `before` to `after`. May
 /// be repeated from the front until it has succeeded.
 [[nodiscard]] Result<void> carry_out(storage::AnyFileSystem& files, const std::string& directory,
                                      const Superblock& before, const Superblock& after);
 
 /// Brings the files below `directory` into the state of one superblock, which it returns: carries out a whole journal,
-/// ignores a torn one, and lays an empty store out if there is nothing yet.
+/// ignores a torn one, lays an empty store out if there is nothing yet, and removes files of databases that are not in
+/// that state.
 [[nodiscard]] Result<Superblock> recover(storage::AnyFileSystem& files, const std::string& directory);
 
 }  // namespace quorate::sqlite

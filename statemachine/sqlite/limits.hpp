@@ -16,6 +16,8 @@ inline constexpr std::size_t kPageBytesMax = 65536;
 inline constexpr std::size_t kDatabasesMax = 64;
 /// Length of the name of a database.
 inline constexpr std::size_t kDatabaseNameBytesMax = 64;
+/// ... and of a hidden one.
+inline constexpr std::size_t kStoredNameBytesMax = kDatabaseNameBytesMax + 1;
 /// One part of a transaction delta is closed once it has grown to this; it may exceed it by one encoded page.
 inline constexpr std::size_t kDeltaPartBytes = std::size_t{1} << 20;
 /// Parts of one transaction: what a transaction of the largest size can come to.
@@ -32,6 +34,8 @@ inline constexpr std::size_t kKeyBytesMax = 256;
 inline constexpr std::size_t kKeptResponseBytesMax = 4096;
 /// Parts of one bundle, which may hold several transactions of the largest size.
 inline constexpr std::size_t kBundlePartsMax = 256 * kDeltaPartsMax;
+/// A file that is loaded. The disks of the replicas set the limit, well before this one; it keeps numbers sane.
+inline constexpr std::uint64_t kLoadBytesMax = std::uint64_t{1} << 44;
 /// Pages that are handled while the page store's mutex is held once.
 inline constexpr std::size_t kPagesPerHold = 256;
 

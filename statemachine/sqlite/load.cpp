@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/scratch_database.hpp"
 
 namespace quorate::sqlite {
 namespace {
@@ -48,7 +49,8 @@ Load::Load(storage::AnyFileSystem files, LoadOptions options)
     : files_(std::move(files)), options_(std::move(options)) {}
 
 Load::~Load() {
-  database_.reset();
+  file_.reset();
+  log_.reset();
   static_cast<void>(ScratchDatabase::empty(files_, options_.directory));
 }
 
@@ -72,10 +74,9 @@ Result<void> Load::append_log(std::span<const std::byte> bytes) { return append_
 
 Result<void> Load::append_to(std::optional<storage::AnyFile>& file, std::uint64_t& size, const char* name,
                              std::span<const std::byte> bytes) {
-  QUORATE_ASSERT(database_ == nullptr);
+  QUORATE_ASSERT(!is_verified_);
   if (bytes.size() > options_.bytes_max - size) {
-    return refuse(fmt::format("the file has more than {} bytes, which is as much as one transaction may change",
-                              options_.bytes_max));
+    return refuse(fmt::format("the file has more than {} bytes, which is the limit", options_.bytes_max));
   }
   if (!file) {
     Result<storage::AnyFile> opened = files_.open(options_.directory + "/" + name, storage::OpenMode::kCreate);
@@ -90,13 +91,16 @@ Result<void> Load::append_to(std::optional<storage::AnyFile>& file, std::uint64_
 // --- Verifying ---
 
 Result<void> Load::verify() {
-  QUORATE_ASSERT(database_ == nullptr);
+  QUORATE_ASSERT(!is_verified_);
   if (Result<void> checked = check_header(); !checked) return checked;
   file_.reset();
   log_.reset();
-  Result<void> checked = check_content();
-  if (!checked) database_.reset();
-  return checked;
+  if (Result<void> checked = check_content(); !checked) return checked;
+  Result<storage::AnyFile> opened = files_.open(options_.directory + "/" + kFile, storage::OpenMode::kReadOnly);
+  if (!opened) return tl::unexpected(opened.error());
+  file_ = std::move(*opened);
+  is_verified_ = true;
+  return {};
 }
 
 Result<void> Load::check_header() {
@@ -130,77 +134,43 @@ Result<void> Load::check_header() {
 Result<void> Load::check_content() {
   Result<std::unique_ptr<ScratchDatabase>> opened = ScratchDatabase::open(files_, options_.directory, kFile);
   if (!opened) return tl::unexpected(opened.error());
-  database_ = std::move(*opened);
-  if (Result<std::string> set = database_->query("PRAGMA cell_size_check=ON"); !set) {
+  const std::unique_ptr<ScratchDatabase> database = std::move(*opened);
+  if (Result<std::string> set = database->query("PRAGMA cell_size_check=ON"); !set) {
     return tl::unexpected(set.error());
   }
   // Takes the log's content in, and makes the header say that there is none.
-  const Result<std::string> mode = database_->query("PRAGMA journal_mode=DELETE");
+  const Result<std::string> mode = database->query("PRAGMA journal_mode=DELETE");
   if (!mode) return tl::unexpected(mode.error());
   if (*mode != "delete") return refuse("the file cannot be taken out of WAL mode");
-  const Result<std::string> verdict = database_->query("PRAGMA integrity_check(1)");
+  const Result<std::string> verdict = database->query("PRAGMA integrity_check(1)");
   if (!verdict) return tl::unexpected(verdict.error());
   if (*verdict != "ok") return refuse(fmt::format("the file is damaged: {}", *verdict));
-  const Result<std::string> count = database_->query("PRAGMA page_count");
+  const Result<std::string> count = database->query("PRAGMA page_count");
   if (!count) return tl::unexpected(count.error());
   page_count_ = PageCount{std::stoull(*count)};
-  if (page_count_.value > options_.bytes_max / page_size_.bytes()) {
-    return refuse(fmt::format("the database has more than {} bytes, which is as much as one transaction may change",
-                              options_.bytes_max));
-  }
+  if (page_count_ == PageCount{}) return refuse("the file holds no database at all");
   return {};
 }
 
-// --- Replacing ---
+// --- Reading ---
 
-namespace {
-
-/// The answer to a PRAGMA that gives one value.
-SqlResult<Value> ask(Connection& connection, std::string_view sql) {
-  SqlResult<Connection::Prepared> prepared = connection.prepare(sql);
-  if (!prepared) return sql_fail(std::move(prepared.error()));
-  if (const auto stepped = prepared->statement.step(); !stepped) return sql_fail(stepped.error());
-  return prepared->statement.value(0);
-}
-
-tl::unexpected<SqlError> sql_fail_with(const Error& error) {
-  return sql_fail({SqlErrorKind::kStorage, SQLITE_ERROR, error.message});
-}
-
-}  // namespace
-
-SqlResult<void> Load::replace(Connection& writer) {
-  QUORATE_ASSERT(database_ != nullptr);
-  if (SqlResult<void> checked = check_encoding(writer); !checked) return checked;
-  if (SqlResult<void> resized = adopt_page_size(writer); !resized) return resized;
-  return writer.replace_by(database_->handle());
-}
-
-SqlResult<void> Load::check_encoding(Connection& writer) {
-  const Result<std::string> here = database_->query("PRAGMA encoding");
-  if (!here) return sql_fail_with(here.error());
-  const SqlResult<Value> there = ask(writer, "PRAGMA encoding");
-  if (!there) return sql_fail(there.error());
-  if (*there == Value(*here)) return {};
-  return sql_fail({SqlErrorKind::kRefused, SQLITE_MISMATCH,
-                   fmt::format("the file's text is {}, and the database's is not, which cannot be changed while "
-                               "connections are open; load the file as SQL text (.dump)",
-                               *here)});
-}
-
-SqlResult<void> Load::adopt_page_size(Connection& writer) {
-  const SqlResult<Value> count = ask(writer, "PRAGMA page_count");
-  if (!count) return sql_fail(count.error());
-  const SqlResult<Value> size = ask(writer, "PRAGMA page_size");
-  if (!size) return sql_fail(size.error());
-  const std::optional<PageSize> there = PageSize::of(static_cast<std::uint64_t>(std::get<std::int64_t>(*size)));
-  QUORATE_ASSERT(there.has_value());
-  if (*count == Value(std::int64_t{0}) || *there == page_size_) return {};
-  for (const std::string& sql : {fmt::format("PRAGMA page_size={}", there->bytes()), std::string("VACUUM")}) {
-    if (Result<std::string> done = database_->query(sql); !done) return sql_fail_with(done.error());
+Result<StagedPages> Load::read(PageNumber first, std::size_t bytes_max) {
+  QUORATE_ASSERT(is_verified_);
+  QUORATE_ASSERT(first.value >= 1 && first.value <= page_count_.value);
+  const std::size_t size = page_size_.bytes();
+  const std::uint64_t left = page_count_.value - first.value + 1;
+  const std::uint64_t count = std::min<std::uint64_t>(left, std::max<std::size_t>(bytes_max / size, 1));
+  std::vector<std::byte> bytes(count * size);
+  const Result<std::size_t> read = file_->read((first.value - 1) * size, bytes);
+  if (!read) return tl::unexpected(read.error());
+  if (*read != bytes.size()) return fail(ErrorKind::kIo, "the file that was received has become shorter");
+  StagedPages pages{.page_size = page_size_, .first = first, .pages = {}};
+  for (std::size_t at = 0; at < bytes.size(); at += size) {
+    // Nothing is ever in the page of the lock bytes, whatever the file has there.
+    const bool is_lock_page = PageNumber{first.value + at / size} == lock_byte_page(page_size_);
+    pages.pages.push_back(is_lock_page ? PageImage{} : PageImage::copy_of(std::span(bytes).subspan(at, size)));
   }
-  page_size_ = *there;
-  return {};
+  return pages;
 }
 
 }  // namespace quorate::sqlite

@@ -1,12 +1,11 @@
-// A SQLite file that somebody sends in to replace a database: any page size, any text encoding, in WAL mode too, with
-// or without its -wal file. It is collected in a scratch directory, believed only after its header and SQLite's
-// integrity_check have been looked at, and then copied over the database page by page, as one transaction like any
-// other: readers see all of it or nothing, and it is replicated like any other.
+// A SQLite file that somebody sends in to become a database: any page size, any text encoding, in WAL mode too, with or
+// without its -wal file. It is collected in a scratch directory and believed only after its header and SQLite's
+// integrity_check have been looked at; then its pages are read from it, for the loader (loader.hpp) to bring them to
+// all replicas.
 //
-// What does not succeed leaves the database as it was. A crash leaves files in the scratch directory; the next Load
-// removes them.
+// A crash leaves files in the scratch directory; the next Load removes them.
 //
-// Memory: SQLite's cache until replace(); then all pages that change, as for any transaction.
+// Memory: SQLite's cache while it is verified, otherwise what is asked for.
 // Threads: one at a time; all calls block.
 #pragma once
 
@@ -18,15 +17,15 @@
 
 #include "consensus/result.hpp"
 #include "consensus/storage/any_file_system.hpp"
-#include "statemachine/sqlite/connection.hpp"
+#include "statemachine/sqlite/limits.hpp"
 #include "statemachine/sqlite/page.hpp"
-#include "statemachine/sqlite/scratch_database.hpp"
+#include "statemachine/sqlite/staging.hpp"
 
 namespace quorate::sqlite {
 
 struct LoadOptions {
-  std::string directory = "load";                    ///< below the file system's root, of this Load alone
-  std::uint64_t bytes_max = std::uint64_t{1} << 30;  ///< no more than a transaction may change
+  std::string directory = "load";  ///< below the file system's root, of this Load alone
+  std::uint64_t bytes_max = kLoadBytesMax;
 };
 
 class Load {
@@ -53,10 +52,8 @@ class Load {
   [[nodiscard]] PageSize page_size() const { return page_size_; }
   [[nodiscard]] PageCount page_count() const { return page_count_; }
 
-  /// Makes the verified database the content of the one that `writer` has open, in a transaction of its own: what it
-  /// seals is the writer's to take. kRefused if the text encoding differs. If that one has pages of another size, the
-  /// new pages are first made as large.
-  SqlResult<void> replace(Connection& writer);
+  /// Pages of the verified database from `first` on, at least one; as many as fit, or as there are.
+  Result<StagedPages> read(PageNumber first, std::size_t bytes_max);
 
  private:
   Load(storage::AnyFileSystem files, LoadOptions options);
@@ -65,8 +62,6 @@ class Load {
                          std::span<const std::byte> bytes);
   Result<void> check_header();
   Result<void> check_content();
-  SqlResult<void> check_encoding(Connection& writer);
-  SqlResult<void> adopt_page_size(Connection& writer);
 
   storage::AnyFileSystem files_;
   LoadOptions options_;
@@ -76,7 +71,7 @@ class Load {
   std::uint64_t log_bytes_ = 0;
   PageSize page_size_;
   PageCount page_count_;
-  std::unique_ptr<ScratchDatabase> database_;  ///< once verified
+  bool is_verified_ = false;
 };
 
 }  // namespace quorate::sqlite

@@ -222,6 +222,7 @@ void SqliteMachine::epoch_changed(Epoch epoch) {
   own_.clear();
   if (epoch == Epoch{}) store_->drop_speculation();
   if (listener_) listener_(epoch);
+  if (epoch == Epoch{}) checkpoint_ended();
 }
 
 void SqliteMachine::appended(Epoch epoch, std::uint64_t sequence, LogId id) {
@@ -273,7 +274,12 @@ void SqliteMachine::fold(CheckpointContext context, Completion<CheckpointContext
                          [this, done = std::move(done)](Result<CheckpointContext> result) {
                            base_is_free();
                            done(std::move(result));
+                           checkpoint_ended();
                          });
+}
+
+void SqliteMachine::checkpoint_ended() {
+  for (const auto& waiting : std::exchange(awaiting_checkpoint_, {})) waiting();
 }
 
 void SqliteMachine::go_on_folding(CheckpointContext context, Completion<CheckpointContext> done) {
@@ -291,6 +297,7 @@ void SqliteMachine::go_on_folding(CheckpointContext context, Completion<Checkpoi
     base_is_free();
     if (!progress) return done(tl::unexpected(progress.error()));
     done(std::move(context));
+    checkpoint_ended();
   });
 }
 

@@ -78,7 +78,12 @@ class SqliteMachine {
   /// Puts back a page that another replica supplied, when nobody writes the base files. Errors as of take_page().
   void repair(const PageRequest& request, Payload answer, Completion<void> done);
   /// Memory fills up: the owner should ask the node for a checkpoint, whatever the size of the log.
-  [[nodiscard]] bool checkpoint_wanted() const { return !is_base_busy_ && store_->fold_wanted(); }
+  [[nodiscard]] bool checkpoint_wanted() const {
+    return !is_base_busy_ && (store_->fold_wanted() || !awaiting_checkpoint_.empty());
+  }
+  /// Wants a checkpoint, and calls back when the one under way, or else the next, has ended, however it did; or when
+  /// this node leads no more. For whoever fills memory faster than it can be emptied.
+  void await_checkpoint(std::function<void()> done) { awaiting_checkpoint_.push_back(std::move(done)); }
 
   // --- The StateMachine concept; what is not said here is said there ---
 
@@ -135,6 +140,7 @@ class SqliteMachine {
   void base_is_free();
   void fold(CheckpointContext context, Completion<CheckpointContext> done);
   void go_on_folding(CheckpointContext context, Completion<CheckpointContext> done);
+  void checkpoint_ended();
   /// Runs `job` elsewhere and hands its result to `done`, if the machine is still there.
   template <class T, class Job>
   void run(Job job, Completion<T> done) {
@@ -173,6 +179,7 @@ class SqliteMachine {
   std::map<NodeId, Sending> sending_;
   std::shared_ptr<SnapshotSink> sink_;  ///< belongs to the jobs
   std::optional<StagedSnapshot> staged_;
+  std::vector<std::function<void()>> awaiting_checkpoint_;
   bool is_base_busy_ = false;   ///< the base files are being written
   std::shared_ptr<Fold> fold_;  ///< under way; kept here, for the completion of a job may outlive the store
   std::deque<std::function<void()>> waiting_for_base_;

@@ -46,6 +46,8 @@ Superblock PageStore::applied_state_locked() const {
   for (const auto& [id, database] : databases_) {
     if (auto record = record_locked(database, applied_)) state.databases.push_back(std::move(*record));
   }
+  const bool is_there = !state.databases.empty() && state.databases.back().id == newest_database_;
+  if (!is_there) state.newest_gone = newest_database_;
   return state;
 }
 
@@ -57,6 +59,11 @@ void PageStore::unpin(const Pin& pin) noexcept {
 std::uint64_t PageStore::generation(PinKind kind) const {
   const std::lock_guard lock(mutex_);
   return kind == PinKind::kHead ? drops_ : restores_;
+}
+
+std::uint64_t PageStore::adoptions() const {
+  const std::lock_guard lock(mutex_);
+  return adoptions_;
 }
 
 Result<void> PageStore::check(const Pin& pin) const {
@@ -117,15 +124,17 @@ Result<PageStore::Databases> PageStore::load(const Superblock& superblock, Versi
     Result<BaseFile> base = BaseFile::open(files_, base_stem(options_.directory, record.id), record.page_size,
                                            storage::OpenMode::kReadWrite);
     if (!base) return tl::unexpected(base.error());
+    if (Result<void> cut = base->cut(record.page_count); !cut) return tl::unexpected(cut.error());
     Result<BaseTable> table = base->load_table(record.page_count);
     if (!table) return tl::unexpected(table.error());
-    digest.add(record.shape());
+    StateDigest pages;
     PageNumber page{1};
-    for (const BasePage& entry : *table) digest.add(record.id, page, entry.hash), ++page.value;
+    for (const BasePage& entry : *table) pages.add(record.id, page, entry.hash), ++page.value;
+    digest.add(record.shape());
+    digest.add(pages);
     Database database{.id = record.id,
-                      .name = record.name,
                       .page_size = record.page_size,
-                      .counts = {{version, record.page_count}},
+                      .shapes = {{version, record.name, record.page_count, pages}},
                       .overlay = {},
                       .base = std::make_shared<BaseFile>(std::move(*base)),
                       .table = std::move(*table),
@@ -148,6 +157,8 @@ void PageStore::start_from_locked(const Superblock& superblock, VersionId versio
   oldest_readable_ = applied_ = head_ = version;
   applied_entry_ = superblock.last;
   applied_digest_ = head_digest_ = superblock.digest;
+  newest_database_ = superblock.newest_gone;
+  if (!databases_.empty()) newest_database_ = std::max(newest_database_, databases_.rbegin()->first);
   durable_ = superblock;
   damaged_.clear();
 }
@@ -184,11 +195,16 @@ bool PageStore::fold_wanted() const { return overlay_bytes() > options_.overlay_
 
 // --- Reading ---
 
-const PageStore::CountVersion* PageStore::Database::count_at(VersionId version) const {
-  for (auto count = counts.rbegin(); count != counts.rend(); ++count) {
-    if (count->version <= version) return &*count;
+const PageStore::Shape* PageStore::Database::shape_at(VersionId version) const {
+  for (auto shape = shapes.rbegin(); shape != shapes.rend(); ++shape) {
+    if (shape->version <= version) return shape->is_gone() ? nullptr : &*shape;
   }
   return nullptr;
+}
+
+std::string_view PageStore::Database::name() const {
+  const auto named = std::find_if(shapes.rbegin(), shapes.rend(), [](const Shape& shape) { return !shape.is_gone(); });
+  return named == shapes.rend() ? std::string_view("(dropped)") : named->name;
 }
 
 BasePage PageStore::Database::base_page(PageNumber page) const {
@@ -196,9 +212,9 @@ BasePage PageStore::Database::base_page(PageNumber page) const {
 }
 
 std::optional<DatabaseRecord> PageStore::record_locked(const Database& database, VersionId version) const {
-  const CountVersion* count = database.count_at(version);
-  if (count == nullptr) return std::nullopt;
-  return DatabaseRecord{database.id, database.name, database.page_size, count->count};
+  const Shape* shape = database.shape_at(version);
+  if (shape == nullptr) return std::nullopt;
+  return DatabaseRecord{database.id, shape->name, database.page_size, shape->count};
 }
 
 std::vector<DatabaseRecord> PageStore::databases(const Pin& pin) const {
@@ -213,9 +229,18 @@ std::vector<DatabaseRecord> PageStore::databases(const Pin& pin) const {
 std::optional<DatabaseRecord> PageStore::find_database(const Pin& pin, std::string_view name) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, database] : databases_) {
-    if (database.name == name) return record_locked(database, pin.version_);
+    const Shape* shape = database.shape_at(pin.version_);
+    if (shape != nullptr && shape->name == name) return record_locked(database, pin.version_);
   }
   return std::nullopt;
+}
+
+bool PageStore::has_hidden() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(databases_, [this](const auto& entry) {
+    const Shape* shape = entry.second.shape_at(head_);
+    return shape != nullptr && is_hidden_name(shape->name);
+  });
 }
 
 PageStore::Located PageStore::locate_locked(const Database& database, PageNumber page, VersionId version) const {
@@ -246,7 +271,7 @@ tl::unexpected<Error> PageStore::lost_page(const Database& database, PageNumber 
   return fail(ErrorKind::kCorrupt,
               fmt::format("page {} of database '{}' was damaged in the version that is being read; "
                           "start the read again",
-                          page.value, database.name));
+                          page.value, database.name()));
 }
 
 Result<PageStore::Located> PageStore::locate(const Pin& pin, DatabaseId id, PageNumber page) const {
@@ -301,7 +326,7 @@ Result<PageImage> PageStore::load_from_base(Located located, const Pin& pin, Dat
     damaged_.insert({database, page});
     return fail(ErrorKind::kCorrupt, fmt::format("page {} of database '{}' fails its checksum; it is fetched from "
                                                  "another node if there is one",
-                                                 page.value, databases_.at(database).name));
+                                                 page.value, databases_.at(database).name()));
   }
 }
 

@@ -95,12 +95,14 @@ class Pin {
   std::uint64_t generation_ = 0;
 };
 
-/// One database's share of a transaction, as the VFS collected it.
+/// One database's share of a transaction, as the VFS collected it, or a load (staging.hpp).
 struct DatabaseWrite {
+  /// One that does not exist is created; one that is to be adopted or dropped must exist.
   std::string name;
   PageSize page_size;
   PageCount page_count_after;
   std::map<PageNumber, PageImage> pages;  ///< those beyond page_count_after are ignored
+  DatabaseFate fate = DatabaseFate::kStays;
 };
 
 struct SealedVersion {
@@ -152,8 +154,13 @@ class PageStore {
   /// Changes whenever connections that pinned before must be closed: speculation was dropped (writers), or the whole
   /// state was replaced (everybody).
   [[nodiscard]] std::uint64_t generation(PinKind kind) const;
+  /// How often another database has taken the place of one, in what is applied. Connections that were opened before
+  /// may know another text encoding than it has.
+  [[nodiscard]] std::uint64_t adoptions() const;
   [[nodiscard]] std::vector<DatabaseRecord> databases(const Pin& pin) const;
   [[nodiscard]] std::optional<DatabaseRecord> find_database(const Pin& pin, std::string_view name) const;
+  /// Whether there is a database that grows behind another one (delta.hpp), in the newest version.
+  [[nodiscard]] bool has_hidden() const;
   /// Copies from one page, from `offset` on. Pages behind the end read as zeros. kOverloaded: the version was given up
   /// for room, or for another node's state ("snapshot too old"); kUnavailable: it was speculation that has been
   /// dropped, or the state is just being replaced; kCorrupt: the base file's page fails its hash, see damaged_pages().
@@ -213,21 +220,28 @@ class PageStore {
   friend class Fold;
   friend class Replacement;
 
-  struct CountVersion {
+  /// What a database is, apart from its pages, from one version on.
+  struct Shape {
     VersionId version;
+    std::string name;  ///< empty: the database is no more
     PageCount count;
+    StateDigest pages;  ///< their part of the digest
+
+    [[nodiscard]] bool is_gone() const { return name.empty(); }
   };
   struct Database {
     DatabaseId id;
-    std::string name;
     PageSize page_size;
-    std::vector<CountVersion> counts;  ///< ascending; the first is the creation, or the oldest anybody needs
+    std::vector<Shape> shapes;  ///< ascending; the first is the creation, or the oldest anybody needs
     Overlay overlay;
     std::shared_ptr<BaseFile> base;  ///< null until the first fold
     BaseTable table;
     mutable PageImage first_page;  ///< page 1 of the base file, once read: every transaction looks at it
 
-    [[nodiscard]] const CountVersion* count_at(VersionId version) const;
+    /// Null if it does not exist then.
+    [[nodiscard]] const Shape* shape_at(VersionId version) const;
+    /// For people: the newest.
+    [[nodiscard]] std::string_view name() const;
     [[nodiscard]] BasePage base_page(PageNumber page) const;
   };
   /// A version of a page as far as it is known under the mutex.
@@ -246,9 +260,11 @@ class PageStore {
     PageImage image;
   };
   struct DatabaseDraft {
-    DatabaseRecord after;
-    DatabaseOrigin origin = DatabaseOrigin::kExisting;
-    PageCount count_before;
+    DatabaseFate fate = DatabaseFate::kStays;
+    std::optional<DatabaseRecord> before;
+    DatabaseRecord after;  ///< of one that is dropped: as it was
+    StateDigest digest_before;
+    StateDigest digest;  ///< of its pages
     std::vector<PageChange> pages;
   };
   /// A version that is being put together.
@@ -264,6 +280,8 @@ class PageStore {
     VersionId version;
     Speculation name;
     StateDigest digest;
+    DatabaseId newest_database;
+    std::uint64_t adoptions = 0;  ///< in this version
     std::vector<Touched> touched;
   };
 
@@ -286,30 +304,39 @@ class PageStore {
   void unpin(const Pin& pin) noexcept;
   [[nodiscard]] std::uint64_t overlay_bytes_locked() const;
 
+  [[nodiscard]] StateDigest pages_digest(const Pin& base, DatabaseId id) const;
+
   // Drafting: neither needs nor changes anything but what is pinned.
   Result<DatabaseDraft> draft_of(const Pin& base, const DatabaseWrite& write, DatabaseId& newest) const;
   Result<DatabaseDraft> draft_of(const Pin& base, const DeltaSection& section) const;
-  Result<void> encode_changes(const Pin& base, const DatabaseWrite& write, Draft& draft, DatabaseDraft& database,
+  Result<void> encode_changes(const Pin& base, const DatabaseWrite& write, DatabaseDraft& database,
                               DeltaWriter& out) const;
-  Result<void> decode_changes(const Pin& base, const DeltaPart::Section& section, Draft& draft,
-                              DatabaseDraft& database);
+  Result<void> decode_changes(const Pin& base, const DeltaPart::Section& section, DatabaseDraft& database);
   /// Adds the pages that a shrinking database loses, as zeros.
-  void cut_pages(const Pin& base, Draft& draft, DatabaseDraft& database) const;
+  void cut_pages(const Pin& base, DatabaseDraft& database) const;
+  /// Takes the database over into the state that the draft leads to.
+  static void conclude(Draft& draft, DatabaseDraft database);
+  /// Whether every database of that state has a name of its own.
+  [[nodiscard]] bool has_unique_names(const Pin& base, const Draft& draft) const;
 
   /// Puts the draft's pages into the overlays, as a version that nobody sees yet. False if speculation was dropped
   /// since `base` was pinned; the caller then uninstalls what there is.
   [[nodiscard]] bool install(const Pin& base, Draft& draft, Index modified, VersionRecord& version);
   void begin_database_locked(const DatabaseDraft& draft, VersionRecord& version);
+  static void describe(const Draft& draft, VersionRecord& version);
   void install_locked(DatabaseDraft& draft, Index modified, VersionRecord& version, std::size_t from, std::size_t to);
   void uninstall(const VersionRecord& version);
   /// The last step of a seal: the version is what writers see from now on. False, with nothing done, if leadership was
   /// lost since `base` was pinned.
   bool become_head(const Pin& base, VersionRecord& version);
-  void publish_applied_locked(VersionId version, LogId last);
-  /// Drops the versions of these pages, and the page counts, that nobody needs any more.
+  void publish_applied_locked(const VersionRecord& version, LogId last);
+  /// Drops the versions of these pages, the shapes, and the databases that nobody needs any more.
   void prune(const std::vector<Touched>& touched);
   void prune_locked(Database& database, PageNumber page);
-  void prune_counts_locked(Database& database);
+  void prune_shapes_locked(Database& database);
+  /// Takes the databases out that are gone and that nobody reads; they may be large, and are destroyed by the caller,
+  /// without the mutex.
+  [[nodiscard]] Databases take_gone_locked();
   /// Visits all pages, a bounded number of them each time the mutex is taken.
   template <class Visit>
   void for_each_page(const std::vector<Touched>& touched, Visit&& visit);
@@ -319,6 +346,9 @@ class PageStore {
   Result<void> spill_some();
   /// Lets go of all versions before the applied one, whoever reads them. False if nobody did.
   bool give_up_old_versions();
+  /// Cuts off what an attempt to write the base files that failed has left behind their ends. Whoever calls it has set
+  /// is_base_busy_.
+  Result<void> trim_bases();
 
   storage::AnyFileSystem files_;
   const PageStoreOptions options_;
@@ -335,6 +365,8 @@ class PageStore {
   LogId applied_entry_;
   StateDigest applied_digest_;
   StateDigest head_digest_;
+  DatabaseId newest_database_;             ///< the highest id given to any, as applied: no id is given twice
+  std::uint64_t adoptions_ = 0;            ///< applied, in this process
   std::deque<VersionRecord> speculative_;  ///< applied < versions <= head, ascending
   Epoch epoch_;
   std::uint64_t next_sequence_ = 0;

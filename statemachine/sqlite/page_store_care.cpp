@@ -51,7 +51,7 @@ Result<void> PageStore::scrub(DatabaseId id, PageNumber page) {
   if (is_being_replaced || database.base_page(page).hash != expected.hash) return {};
   damaged_.insert({id, page});
   return fail(ErrorKind::kCorrupt,
-              fmt::format("page {} of database '{}' is damaged on disk", page.value, database.name));
+              fmt::format("page {} of database '{}' is damaged on disk", page.value, database.name()));
 }
 
 Result<void> PageStore::check_pages_under(std::span<const Payload> parts) {
@@ -94,6 +94,26 @@ Result<void> PageStore::repair(DatabaseId id, PageNumber page, std::span<const s
   is_base_busy_ = false;
   if (written) damaged_.erase({id, page});
   return written;
+}
+
+Result<void> PageStore::trim_bases() {
+  std::vector<std::pair<std::shared_ptr<BaseFile>, PageCount>> bases;
+  {
+    const std::lock_guard lock(mutex_);
+    QUORATE_ASSERT(is_base_busy_);
+    for (const auto& [id, database] : databases_) {
+      if (database.base == nullptr) continue;
+      const auto durable = std::ranges::find(durable_.databases, id, &DatabaseRecord::id);
+      const bool is_durable = durable != durable_.databases.end();
+      // The files of one that is gone are still read, by those who pinned it.
+      if (!is_durable && !database.table.empty()) continue;
+      bases.emplace_back(database.base, is_durable ? durable->page_count : PageCount{});
+    }
+  }
+  for (const auto& [base, count] : bases) {
+    if (Result<void> cut = base->cut(count); !cut) return cut;
+  }
+  return {};
 }
 
 Result<PageImage> PageStore::find_page(PageName name, PageHash hash) const {

@@ -36,43 +36,61 @@ Result<PageStore::DatabaseDraft> PageStore::draft_of(const Pin& base, const Data
                             before->page_size.bytes(), write.page_size.bytes()));
   }
   if (before) {
-    draft.count_before = before->page_count;
-    draft.after = *before;
+    draft.fate = write.fate;
+    draft.before = draft.after = *before;
+    draft.digest_before = draft.digest = pages_digest(base, before->id);
+    if (write.fate == DatabaseFate::kDropped) return draft;
   } else {
-    if (newest.value >= kDatabasesMax) {
+    if (write.fate != DatabaseFate::kStays) {
+      return fail(ErrorKind::kUnavailable, fmt::format("there is no database '{}' any more", write.name));
+    }
+    if (databases(base).size() >= kDatabasesMax) {
       return fail(ErrorKind::kDiskFull, fmt::format("a node has at most {} databases", kDatabasesMax));
     }
-    draft.origin = DatabaseOrigin::kCreated;
+    draft.fate = DatabaseFate::kCreated;
     draft.after = {
         .id = DatabaseId{++newest.value}, .name = write.name, .page_size = write.page_size, .page_count = {}};
   }
   draft.after.page_count = write.page_count_after;
+  if (draft.fate == DatabaseFate::kAdopted) draft.after.name = name_behind(draft.after.name);
   return draft;
 }
 
 Result<PageStore::DatabaseDraft> PageStore::draft_of(const Pin& base, const DeltaSection& section) const {
   const std::lock_guard lock(mutex_);
   const auto known = databases_.find(section.database);
-  const bool exists = known != databases_.end() && known->second.count_at(base.version_) != nullptr;
-  const bool is_new = section.origin == DatabaseOrigin::kCreated;
-  if (exists == is_new || (exists && known->second.page_size != section.page_size)) {
+  const bool is_new = section.fate == DatabaseFate::kCreated;
+  const Shape* shape = known == databases_.end() ? nullptr : known->second.shape_at(base.version_);
+  const bool fits = (shape == nullptr) == is_new && (is_new || known->second.page_size == section.page_size) &&
+                    (section.fate != DatabaseFate::kAdopted || is_hidden_name(shape->name));
+  if (!fits) {
     return fail(ErrorKind::kCorrupt, fmt::format("this replica's list of databases differs from the leader's at "
                                                  "database {}",
                                                  section.database.value));
   }
   DatabaseDraft draft;
-  draft.origin = section.origin;
+  draft.fate = section.fate;
   draft.after = {.id = section.database,
-                 .name = is_new ? std::string(section.name) : known->second.name,
+                 .name = std::string(section.name),
                  .page_size = section.page_size,
                  .page_count = section.page_count_after};
-  if (!is_new) draft.count_before = known->second.count_at(base.version_)->count;
+  if (is_new) return draft;
+  draft.before = record_locked(known->second, base.version_);
+  draft.digest_before = draft.digest = shape->pages;
+  draft.after.name = section.fate == DatabaseFate::kAdopted ? name_behind(shape->name) : shape->name;
   return draft;
 }
 
-Result<void> PageStore::encode_changes(const Pin& base, const DatabaseWrite& write, Draft& draft,
-                                       DatabaseDraft& database, DeltaWriter& out) const {
-  const bool is_new = database.origin == DatabaseOrigin::kCreated;
+StateDigest PageStore::pages_digest(const Pin& base, DatabaseId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = databases_.find(id);
+  const Shape* shape = known == databases_.end() ? nullptr : known->second.shape_at(base.version_);
+  return shape == nullptr ? StateDigest{} : shape->pages;
+}
+
+Result<void> PageStore::encode_changes(const Pin& base, const DatabaseWrite& write, DatabaseDraft& database,
+                                       DeltaWriter& out) const {
+  const bool is_new = database.fate == DatabaseFate::kCreated;
   const PageSize size = write.page_size;
   std::vector<PageImage> previous;  // keeps alive what `changes` refers to
   std::vector<ChangedPage> changes;
@@ -84,8 +102,8 @@ Result<void> PageStore::encode_changes(const Pin& base, const DatabaseWrite& wri
     if (hash == before->hash) continue;
     previous.push_back(std::move(before->image));
     changes.push_back({number, before->hash, bytes_of(previous.back(), size), bytes_of(image, size)});
-    draft.digest.remove(database.after.id, number, before->hash);
-    draft.digest.add(database.after.id, number, hash);
+    database.digest.remove(database.after.id, number, before->hash);
+    database.digest.add(database.after.id, number, hash);
     database.pages.push_back({number, hash, hash == PageHash{0} ? PageImage{} : image});
     if (changes.size() == kPagesEncodedTogether) {
       out.add_pages(changes);
@@ -97,9 +115,8 @@ Result<void> PageStore::encode_changes(const Pin& base, const DatabaseWrite& wri
   return {};
 }
 
-Result<void> PageStore::decode_changes(const Pin& base, const DeltaPart::Section& section, Draft& draft,
-                                       DatabaseDraft& database) {
-  const bool is_new = database.origin == DatabaseOrigin::kCreated;
+Result<void> PageStore::decode_changes(const Pin& base, const DeltaPart::Section& section, DatabaseDraft& database) {
+  const bool is_new = database.fate == DatabaseFate::kCreated;
   const PageSize size = section.header.page_size;
   const auto others = [&](PageNumber number) -> Result<PageImage> {
     if (is_new) return PageImage{};
@@ -122,33 +139,56 @@ Result<void> PageStore::decode_changes(const Pin& base, const DeltaPart::Section
     Result<PageImage> image = apply_codec_.decode(change.encoding, change.body, bytes_of(before->image, size), others);
     if (!image) return tl::unexpected(image.error());
     const PageHash hash = hash_page(bytes_of(*image, size));
-    draft.digest.remove(database.after.id, change.page, before->hash);
-    draft.digest.add(database.after.id, change.page, hash);
+    database.digest.remove(database.after.id, change.page, before->hash);
+    database.digest.add(database.after.id, change.page, hash);
     database.pages.push_back({change.page, hash, hash == PageHash{0} ? PageImage{} : std::move(*image)});
   }
   return {};
 }
 
-void PageStore::cut_pages(const Pin& base, Draft& draft, DatabaseDraft& database) const {
-  const DatabaseRecord& after = database.after;
-  for (std::uint64_t next = after.page_count.value + 1; next <= database.count_before.value;) {
+void PageStore::cut_pages(const Pin& base, DatabaseDraft& database) const {
+  if (!database.before || database.fate == DatabaseFate::kDropped) return;
+  const std::uint64_t last = database.before->page_count.value;
+  for (std::uint64_t next = database.after.page_count.value + 1; next <= last;) {
     const std::lock_guard lock(mutex_);
-    const auto found = databases_.find(after.id);
+    const auto found = databases_.find(database.after.id);
     if (found == databases_.end()) break;  // dropped with the speculation that created it, and so is this draft
-    for (std::size_t held = 0; held < kPagesPerHold && next <= database.count_before.value; ++held, ++next) {
+    for (std::size_t held = 0; held < kPagesPerHold && next <= last; ++held, ++next) {
       const PageNumber page{next};
       const PageHash hash = locate_locked(found->second, page, base.version_).hash;
       if (hash == PageHash{0}) continue;
-      draft.digest.remove(after.id, page, hash);
+      database.digest.remove(database.after.id, page, hash);
       database.pages.push_back({page, PageHash{0}, PageImage{}});
     }
   }
-  if (database.origin == DatabaseOrigin::kExisting) {
-    DatabaseShape before = after.shape();
-    before.page_count = database.count_before;
-    draft.digest.remove(before);
+}
+
+void PageStore::conclude(Draft& draft, DatabaseDraft database) {
+  if (database.before) {
+    draft.digest.remove(database.before->shape());
+    draft.digest.remove(database.digest_before);
   }
-  draft.digest.add(after.shape());
+  if (database.fate != DatabaseFate::kDropped) {
+    draft.digest.add(database.after.shape());
+    draft.digest.add(database.digest);
+  }
+  draft.databases.push_back(std::move(database));
+}
+
+bool PageStore::has_unique_names(const Pin& base, const Draft& draft) const {
+  const bool has_new = std::ranges::any_of(draft.databases, [](const DatabaseDraft& database) {
+    return database.fate == DatabaseFate::kCreated || database.fate == DatabaseFate::kAdopted;
+  });
+  if (!has_new) return true;
+  std::map<DatabaseId, std::string> names;
+  for (DatabaseRecord& record : databases(base)) names.emplace(record.id, std::move(record.name));
+  for (const DatabaseDraft& database : draft.databases) {
+    names.erase(database.after.id);
+    if (database.fate != DatabaseFate::kDropped) names.emplace(database.after.id, database.after.name);
+  }
+  std::set<std::string_view> different;
+  for (const auto& [id, name] : names) different.insert(name);
+  return different.size() == names.size();
 }
 
 // --- Installing ---
@@ -169,21 +209,30 @@ void PageStore::install_locked(DatabaseDraft& draft, Index modified, VersionReco
 
 void PageStore::begin_database_locked(const DatabaseDraft& draft, VersionRecord& version) {
   Database fresh{.id = draft.after.id,
-                 .name = draft.after.name,
                  .page_size = draft.after.page_size,
-                 .counts = {},
+                 .shapes = {},
                  .overlay = {},
                  .base = {},
                  .table = {},
                  .first_page = {}};
   Database& database = databases_.try_emplace(draft.after.id, std::move(fresh)).first->second;
-  database.counts.push_back({version.version, draft.after.page_count});
+  const bool is_dropped = draft.fate == DatabaseFate::kDropped;
+  database.shapes.push_back(
+      {version.version, is_dropped ? std::string() : draft.after.name, draft.after.page_count, draft.digest});
   version.touched.push_back({draft.after.id, {}});
   version.touched.back().pages.reserve(draft.pages.size());
 }
 
-bool PageStore::install(const Pin& base, Draft& draft, Index modified, VersionRecord& version) {
+void PageStore::describe(const Draft& draft, VersionRecord& version) {
   version.digest = draft.digest;
+  for (const DatabaseDraft& database : draft.databases) {
+    if (database.fate == DatabaseFate::kCreated) version.newest_database = database.after.id;
+    if (database.fate == DatabaseFate::kAdopted) ++version.adoptions;
+  }
+}
+
+bool PageStore::install(const Pin& base, Draft& draft, Index modified, VersionRecord& version) {
+  describe(draft, version);
   for (DatabaseDraft& part : draft.databases) {
     std::size_t done = 0;
     do {
@@ -205,8 +254,8 @@ void PageStore::uninstall(const VersionRecord& version) {
   for (const Touched& part : version.touched) {
     const auto database = databases_.find(part.database);
     if (database == databases_.end()) continue;  // the whole state has been replaced meanwhile
-    std::erase_if(database->second.counts, [&](const CountVersion& c) { return c.version == version.version; });
-    if (database->second.counts.empty()) databases_.erase(database);
+    std::erase_if(database->second.shapes, [&](const Shape& shape) { return shape.version == version.version; });
+    if (database->second.shapes.empty()) databases_.erase(database);
   }
 }
 
@@ -214,27 +263,50 @@ void PageStore::prune_locked(Database& database, PageNumber page) {
   database.overlay.prune(page, database.base_page(page).version, applied_, positions_);
 }
 
-void PageStore::prune_counts_locked(Database& database) {
-  std::vector<CountVersion>& counts = database.counts;
-  for (std::size_t i = counts.size() - 1; i-- > 0;) {
-    const bool is_committed = counts[i + 1].version <= applied_;
-    if (is_committed && !positions_.any_within(counts[i].version, counts[i + 1].version)) {
-      counts.erase(counts.begin() + static_cast<std::ptrdiff_t>(i));
+void PageStore::prune_shapes_locked(Database& database) {
+  std::vector<Shape>& shapes = database.shapes;
+  for (std::size_t i = shapes.size() - 1; i-- > 0;) {
+    const bool is_committed = shapes[i + 1].version <= applied_;
+    if (is_committed && !positions_.any_within(shapes[i].version, shapes[i + 1].version)) {
+      shapes.erase(shapes.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
 }
 
-void PageStore::prune(const std::vector<Touched>& touched) {
-  for_each_page(touched, [this](Database& database, PageNumber page) { prune_locked(database, page); });
-  const std::lock_guard lock(mutex_);
-  for (const Touched& part : touched) prune_counts_locked(databases_.at(part.database));
+PageStore::Databases PageStore::take_gone_locked() {
+  Databases gone;
+  for (auto at = databases_.begin(); at != databases_.end();) {
+    const auto next = std::next(at);
+    Database& database = at->second;
+    if (database.shapes.back().is_gone()) prune_shapes_locked(database);
+    if (database.shapes.front().is_gone()) {
+      std::erase_if(damaged_, [&](const PageName& page) { return page.database == database.id; });
+      gone.insert(databases_.extract(at));
+    }
+    at = next;
+  }
+  return gone;
 }
 
-void PageStore::publish_applied_locked(VersionId version, LogId last) {
-  positions_.add(version);
+void PageStore::prune(const std::vector<Touched>& touched) {
+  for_each_page(touched, [this](Database& database, PageNumber page) { prune_locked(database, page); });
+  Databases gone;
+  const std::lock_guard lock(mutex_);
+  for (const Touched& part : touched) {
+    const auto database = databases_.find(part.database);
+    if (database != databases_.end()) prune_shapes_locked(database->second);
+  }
+  gone = take_gone_locked();
+}
+
+void PageStore::publish_applied_locked(const VersionRecord& version, LogId last) {
+  positions_.add(version.version);
   positions_.remove(applied_);
-  applied_ = version;
+  applied_ = version.version;
   applied_entry_ = last;
+  applied_digest_ = version.digest;
+  newest_database_ = std::max(newest_database_, version.newest_database);
+  adoptions_ += version.adoptions;
 }
 
 // --- The leader ---
@@ -288,7 +360,8 @@ Result<SealedVersion> PageStore::seal(const Pin& base, std::vector<DatabaseWrite
     const std::lock_guard lock(mutex_);
     if (Result<void> valid = check_locked(base); !valid) return tl::unexpected(valid.error());
     QUORATE_ASSERT(base.version_ == head_);
-    if (!databases_.empty()) newest = databases_.rbegin()->first;
+    newest = newest_database_;
+    if (!databases_.empty()) newest = std::max(newest, databases_.rbegin()->first);
     draft.digest = head_digest_;
     version.version = VersionId{next_version_.value++};
     version.name = {epoch_, next_sequence_};
@@ -303,14 +376,17 @@ Result<SealedVersion> PageStore::seal(const Pin& base, std::vector<DatabaseWrite
 
   DeltaWriter out(codec, options_.delta_part_bytes);
   for (auto& [part, write] : parts) {
-    out.begin_section({part.after.id, part.origin, part.after.page_size, part.after.page_count,
-                       part.origin == DatabaseOrigin::kCreated ? std::string_view(part.after.name) : ""});
-    if (Result<void> encoded = encode_changes(base, *write, draft, part, out); !encoded) {
-      return tl::unexpected(encoded.error());
+    out.begin_section({part.after.id, part.fate, part.after.page_size, part.after.page_count,
+                       part.fate == DatabaseFate::kCreated ? std::string_view(part.after.name) : ""});
+    if (part.fate != DatabaseFate::kDropped) {
+      if (Result<void> encoded = encode_changes(base, *write, part, out); !encoded) {
+        return tl::unexpected(encoded.error());
+      }
     }
-    cut_pages(base, draft, part);
-    draft.databases.push_back(std::move(part));
+    cut_pages(base, part);
+    conclude(draft, std::move(part));
   }
+  QUORATE_ASSERT(has_unique_names(base, draft));
   SealedVersion sealed{version.version, version.name, draft.digest, out.finish(draft.digest)};
   if (sealed.parts.size() > kDeltaPartsMax) {
     return fail(ErrorKind::kDiskFull, fmt::format("the transaction comes to {} entries of the log, the limit is {}; "
@@ -351,8 +427,7 @@ void PageStore::commit(Speculation name, LogId last) {
   });
   {
     const std::lock_guard lock(mutex_);
-    publish_applied_locked(version.version, last);
-    applied_digest_ = version.digest;
+    publish_applied_locked(version, last);
   }
   prune(version.touched);
 }
@@ -373,6 +448,7 @@ Result<void> PageStore::apply(LogId last, std::span<const Payload> parts) {
     version.version = VersionId{next_version_.value++};
   }
   StateDigest expected;
+  std::vector<DatabaseDraft> databases;
   for (const Payload& bytes : parts) {
     const Result<DeltaPart> part = parse_delta_part(bytes.bytes());
     if (!part) return tl::unexpected(part.error());
@@ -381,23 +457,26 @@ Result<void> PageStore::apply(LogId last, std::span<const Payload> parts) {
     }
     expected = part->digest_after;
     for (const DeltaPart::Section& section : part->sections) {
-      const bool goes_on = !draft.databases.empty() && draft.databases.back().after.id >= section.header.database;
+      const bool goes_on = !databases.empty() && databases.back().after.id >= section.header.database;
       if (!goes_on) {
         Result<DatabaseDraft> database = draft_of(base, section.header);
         if (!database) return tl::unexpected(database.error());
-        draft.databases.push_back(std::move(*database));
+        databases.push_back(std::move(*database));
       }
-      DatabaseDraft& database = draft.databases.back();
+      DatabaseDraft& database = databases.back();
       if (database.after.id != section.header.database ||
           database.after.page_count != section.header.page_count_after ||
-          database.after.page_size != section.header.page_size) {
+          database.after.page_size != section.header.page_size || database.fate != section.header.fate) {
         return fail(ErrorKind::kCorrupt, "the parts of a transaction contradict each other");
       }
-      if (Result<void> decoded = decode_changes(base, section, draft, database); !decoded) return decoded;
+      if (Result<void> decoded = decode_changes(base, section, database); !decoded) return decoded;
     }
   }
-  for (DatabaseDraft& database : draft.databases) cut_pages(base, draft, database);
-  if (draft.digest != expected) {
+  for (DatabaseDraft& database : databases) {
+    cut_pages(base, database);
+    conclude(draft, std::move(database));
+  }
+  if (draft.digest != expected || !has_unique_names(base, draft)) {
     return fail(ErrorKind::kCorrupt,
                 fmt::format("after entry {} this replica's state has digest {:016x}, the leader's had {:016x}: it has "
                             "diverged and needs a snapshot from another node",
@@ -407,9 +486,9 @@ Result<void> PageStore::apply(LogId last, std::span<const Payload> parts) {
   QUORATE_ASSERT(is_installed);
   {
     const std::lock_guard lock(mutex_);
-    publish_applied_locked(version.version, last);
+    publish_applied_locked(version, last);
     head_ = version.version;
-    applied_digest_ = head_digest_ = version.digest;
+    head_digest_ = version.digest;
   }
   prune(version.touched);
   return {};

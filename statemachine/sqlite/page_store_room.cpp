@@ -85,6 +85,9 @@ bool PageStore::give_up_old_versions() {
       }
     }
   }
+  Databases gone;
+  const std::lock_guard lock(mutex_);
+  gone = take_gone_locked();
   return true;
 }
 

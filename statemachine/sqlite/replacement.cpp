@@ -26,7 +26,7 @@ const DatabaseRecord* find_record(const Superblock& state, DatabaseId id) {
 bool is_successor(const Superblock& before, const Superblock& after) {
   return std::ranges::all_of(before.databases, [&](const DatabaseRecord& old) {
     const DatabaseRecord* record = find_record(after, old.id);
-    return record != nullptr && record->name == old.name && record->page_size == old.page_size;
+    return record == nullptr || record->page_size == old.page_size;
   });
 }
 
@@ -50,6 +50,8 @@ Result<Replacement> Replacement::begin(PageStore& store, Superblock after, Index
     store.positions_.add(store.applied_);
   }
   Replacement replacement(store, std::move(before), std::move(after), base);
+  if (Result<void> trimmed = store.trim_bases(); !trimmed) return tl::unexpected(trimmed.error());
+  if (replacement.is_difference_) replacement.forget_dropped();
   Result<JournalWriter> journal =
       JournalWriter::create(store.files_, fold_journal_path(store.options_.directory), replacement.after_);
   if (!journal) return tl::unexpected(journal.error());
@@ -156,6 +158,16 @@ std::vector<std::pair<PageNumber, PageStore::Located>> Replacement::newer_than_b
     ++cursor.value;
   }
   return pages;
+}
+
+/// Databases that are there no more: nothing is told of them.
+void Replacement::forget_dropped() {
+  const std::lock_guard lock(store_->mutex_);
+  for (const DatabaseRecord& record : before_.databases) {
+    if (find_record(after_, record.id) != nullptr) continue;
+    digest_.remove(record.shape());
+    digest_.remove(store_->databases_.at(record.id).shape_at(version_)->pages);
+  }
 }
 
 void Replacement::forget(PageNumber from, PageNumber until) {

@@ -56,6 +56,7 @@ class Replacement {
   /// The pages from the next on stay as they are; those newer than the base file reach it now.
   Result<void> keep_until(PageNumber until);
   std::vector<std::pair<PageNumber, PageStore::Located>> newer_than_base(PageNumber& cursor, PageNumber until) const;
+  void forget_dropped();
   /// Takes the pages' present content out of the digest.
   void forget(PageNumber from, PageNumber until);
   [[nodiscard]] std::optional<PageNumber> next_in_base(PageNumber page) const;

@@ -25,11 +25,11 @@ std::string path_of(const std::string& directory, std::uint64_t sequence) {
 DatabaseRecord parse_database(ByteReader& reader) {
   DatabaseRecord record;
   record.id = DatabaseId{reader.varint()};
-  record.name = reader.text(kDatabaseNameBytesMax);
+  record.name = reader.text(kStoredNameBytesMax);
   const auto log2 = reader.fixed<std::uint8_t>();
   const std::optional<PageSize> size = log2 < 32 ? PageSize::of(std::uint64_t{1} << log2) : std::nullopt;
   record.page_count = PageCount{reader.varint_at_most(kPageNumberMax)};
-  if (!size || !is_database_name(record.name)) return reader.fail(), record;
+  if (!size || !(is_database_name(record.name) || is_hidden_name(record.name))) return reader.fail(), record;
   record.page_size = *size;
   return record;
 }
@@ -47,6 +47,7 @@ Result<Superblock> parse_body(std::span<const std::byte> body) {
   }
   const std::span<const std::byte> application = reader.string(body.size());
   superblock.application.assign(application.begin(), application.end());
+  if (reader.left() > 0) superblock.newest_gone = DatabaseId{reader.varint()};
   const bool is_ascending = std::ranges::adjacent_find(superblock.databases, std::ranges::greater_equal{},
                                                        &DatabaseRecord::id) == superblock.databases.end();
   if (!reader.finished() || !is_ascending) return fail(ErrorKind::kCorrupt, "the superblock's body is malformed");
@@ -85,6 +86,7 @@ std::vector<std::byte> encode(const Superblock& superblock) {
     body.varint(database.page_count.value);
   }
   body.string(superblock.application);
+  if (superblock.newest_gone != DatabaseId{}) body.varint(superblock.newest_gone.value);
 
   ByteWriter out;
   out.fixed(kMagic);

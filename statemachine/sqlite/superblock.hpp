@@ -38,6 +38,7 @@ struct Superblock {
   LogId last;                             ///< the entry whose effect is the newest contained
   StateDigest digest;                     ///< of pages and databases
   std::vector<DatabaseRecord> databases;  ///< ascending ids
+  DatabaseId newest_gone;                 ///< the highest id ever given, if no database has it any more; or 0
   std::vector<std::byte> application;     ///< opaque to the page store
 
   friend bool operator==(const Superblock&, const Superblock&) = default;

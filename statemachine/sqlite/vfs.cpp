@@ -317,10 +317,12 @@ Vfs::Vfs(PageStore& store, VfsOptions options) {
 Vfs::~Vfs() = default;
 
 const std::string& Vfs::name() const { return state_->name; }
+PageStore& Vfs::store() { return state_->transaction.store; }
+Result<void> Vfs::write(std::vector<DatabaseWrite> writes) { return state_->transaction.write(std::move(writes)); }
 std::vector<SealedVersion> Vfs::take_sealed() { return std::exchange(state_->transaction.sealed, {}); }
 VersionId Vfs::newest_seen() const { return state_->transaction.newest_seen; }
 LogId Vfs::last_entry() const { return state_->transaction.last_entry; }
 std::optional<Error> Vfs::take_error() { return std::exchange(state_->transaction.error, std::nullopt); }
-bool Vfs::is_outdated() const { return state_->transaction.is_outdated(); }
+bool Vfs::is_outdated() const { return state_->transaction.is_outdated() || state_->transaction.is_superseded(); }
 
 }  // namespace quorate::sqlite

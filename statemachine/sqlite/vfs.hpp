@@ -64,6 +64,10 @@ class Vfs {
   /// What sqlite3_open_v2 is to be told.
   [[nodiscard]] const std::string& name() const;
 
+  [[nodiscard]] PageStore& store();
+  /// Makes a version of its own of pages that do not come from SQLite, under the write slot. The connection is in no
+  /// transaction. Errors as of PageStore::seal; kOverloaded, too, if somebody else is writing.
+  Result<void> write(std::vector<DatabaseWrite> writes);
   /// The versions sealed since this was asked last, oldest first.
   [[nodiscard]] std::vector<SealedVersion> take_sealed();
   /// The newest version that the connection has read or sealed: a reply must wait until it is committed.
@@ -72,7 +76,8 @@ class Vfs {
   [[nodiscard]] LogId last_entry() const;
   /// Why the last call of SQLite that failed in here did, in words; nullopt if none has since this was asked last.
   [[nodiscard]] std::optional<Error> take_error();
-  /// Whether the connection must be closed, because what it has seen is no more: see PageStore::generation.
+  /// Whether the connection must be closed, because what it has seen is no more (PageStore::generation), or should be
+  /// before it is used again, because it may know another text encoding (PageStore::adoptions).
   [[nodiscard]] bool is_outdated() const;
 
  private:

@@ -31,6 +31,7 @@ Transaction::Transaction(PageStore& page_store, const VfsOptions& options, Write
       role(options.role),
       id_(id),
       generation_(page_store.generation(kind())),
+      adoptions_(page_store.adoptions()),
       page_budget_(options.transaction_bytes_max) {}
 
 int Transaction::failed(const Error& cause, int code_if_io) {
@@ -98,6 +99,20 @@ int Transaction::commit(std::span<DatabaseFile* const> files) {
   sealed.push_back(std::move(*version));
   for (DatabaseFile* file : files) file->mark_committed();
   return SQLITE_OK;
+}
+
+Result<void> Transaction::write(std::vector<DatabaseWrite> writes) {
+  QUORATE_ASSERT(locked_ == 0);
+  const Pin head = store.pin(kind());
+  const SlotAnswer answer = store.acquire_write_slot(id_, head);
+  if (answer == SlotAnswer::kTaken) return fail(ErrorKind::kOverloaded, "another transaction is being written");
+  if (answer != SlotAnswer::kGranted) return fail(ErrorKind::kUnavailable, "this node does not lead any more");
+  Result<SealedVersion> version = store.seal(head, std::move(writes), codec_);
+  store.release_write_slot(id_);
+  if (!version) return tl::unexpected(version.error());
+  newest_seen = version->version;
+  sealed.push_back(std::move(*version));
+  return {};
 }
 
 // --- DatabaseFile ---

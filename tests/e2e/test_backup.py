@@ -6,6 +6,7 @@ import sqlite3
 import threading
 
 import pytest
+import requests
 
 from cluster import wait_until
 
@@ -194,6 +195,52 @@ def test_a_client_that_breaks_off_leaves_nothing(leader, tmp_path):
         load(leader, pieces())
     wait_until(lambda: not any((leader.data / "bulk").rglob("database")), "the half file to be removed")
     assert leader.query("SELECT count(*) FROM t") == [[ROWS]]
+
+
+def test_others_go_on_while_a_file_is_loaded(shared_three, leader, follower, tmp_path):
+    data = make_file(tmp_path / "large.db", 60_000, "wal")
+    writes, is_over = [], threading.Event()
+
+    def write():
+        while not is_over.is_set():
+            response = follower.post("/db/execute", ["INSERT INTO other VALUES(2)"])
+            writes.append(response.status_code == 200 and "error" not in response.json()["results"][0])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    answer = load(leader, data)
+    is_over.set()
+    writer.join()
+    assert answer.json() == {"results": []}
+    assert sum(writes) > 3 and not any(writes[writes.index(False):] if False in writes else [])
+    for node in shared_three.nodes:
+        assert node.query("SELECT count(*) FROM loaded", "level=linearizable") == [[60_000]]
+
+
+def test_a_leader_that_dies_while_it_loads_leaves_all_or_nothing(cluster, tmp_path):
+    cluster.form(3)
+    cluster.write("CREATE TABLE t(id)")
+    data = make_file(tmp_path / "large.db", 60_000)
+    leader = cluster.leader()
+    before = leader.status("store.raft")["applied_index"]
+
+    def load_in_vain():
+        with contextlib.suppress(requests.RequestException):
+            load(leader, data)
+    loading = threading.Thread(target=load_in_vain)
+    loading.start()
+    survivors = cluster.followers()
+    wait_until(lambda: survivors[0].status("store.raft")["applied_index"] > before + 3, "some of the file to arrive")
+    leader.kill()
+    loading.join()
+    cluster.write("CREATE TABLE IF NOT EXISTS later(id)", nodes=survivors)
+    tables = survivors[0].query("SELECT name FROM sqlite_schema ORDER BY 1", "level=linearizable")
+    assert tables in ([["later"], ["t"]], [["later"], ["loaded"]])
+    leader.start().wait_until_ready()
+    assert leader.query("SELECT name FROM sqlite_schema ORDER BY 1", "level=linearizable") == tables
+    assert load(leader, data).json() == {"results": []}
+    for node in cluster.nodes:
+        assert node.query("SELECT count(*) FROM loaded", "level=linearizable") == [[60_000]]
 
 
 def test_booting_a_node_that_is_alone(cluster, tmp_path):

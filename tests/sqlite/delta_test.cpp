@@ -31,7 +31,7 @@ Payload example() {
   PageCodec codec;
   DeltaWriter writer(codec);
   DeltaSection created = section_of(1, 1);
-  created.origin = DatabaseOrigin::kCreated;
+  created.fate = DatabaseFate::kCreated;
   created.name = "main";
   writer.begin_section(created);
   Bytes first(512);
@@ -99,7 +99,7 @@ TEST(Delta, IsParsedAsItWasWritten) {
   EXPECT_EQ(part->digest_after, StateDigest(0x0102030405060708));
   ASSERT_EQ(part->sections.size(), 2U);
   EXPECT_EQ(part->sections[0].header.name, "main");
-  EXPECT_EQ(part->sections[0].header.origin, DatabaseOrigin::kCreated);
+  EXPECT_EQ(part->sections[0].header.fate, DatabaseFate::kCreated);
   EXPECT_EQ(part->sections[1].header, section_of(7, 300));
   ASSERT_EQ(part->sections[1].pages.size(), 1U);
   EXPECT_EQ(part->sections[1].pages[0].page, PageNumber{200});
@@ -172,9 +172,15 @@ RC_GTEST_PROP(Delta, SurvivesHostileBytes, ()) {
 }
 
 TEST(DatabaseName, IsPlain) {
-  for (const char* name : {"main", "a", "Sales-2024.db", "_x"}) EXPECT_TRUE(is_database_name(name)) << name;
+  for (const char* name : {"main", "a", "Sales-2024.db", "_x"}) {
+    EXPECT_TRUE(is_database_name(name)) << name;
+    EXPECT_TRUE(is_hidden_name(hidden_name(name))) << name;
+    EXPECT_FALSE(is_database_name(hidden_name(name))) << name;
+    EXPECT_EQ(name_behind(hidden_name(name)), name);
+  }
   for (const char* name : {"", ".hidden", "-x", "a/b", "a b", "file:x", "ü", "a\n"}) {
     EXPECT_FALSE(is_database_name(name)) << name;
+    EXPECT_FALSE(is_hidden_name(hidden_name(name))) << name;
   }
   EXPECT_TRUE(is_database_name(std::string(kDatabaseNameBytesMax, 'a')));
   EXPECT_FALSE(is_database_name(std::string(kDatabaseNameBytesMax + 1, 'a')));

@@ -119,11 +119,19 @@ TEST(Fold, MayBeTriedAgainAfterAFailureBeforeTheJournalIsWhole) {
   expect_picture(*store, store->pin(PinKind::kApplied), {{"main", {11}}});
 }
 
-/// Two states with several databases, growth, a cut and holes; the second fold overwrites the first.
+/// Two states with several databases, growth, a cut, holes, and a database in the place of another; the second fold
+/// overwrites the first.
 struct Story {
   Story() {
-    first = {{"main", 9, {{1, 11}, {2, 12}, {5, 15}, {9, 19}}}, {"other", 2, {{1, 91}, {2, 92}}}};
-    second = {{"main", 4, {{1, 21}, {3, 23}}}, {"other", 6, {{1, 81}, {6, 86}}}, {"third", 1, {{1, 71}}}};
+    first = {{"main", 9, {{1, 11}, {2, 12}, {5, 15}, {9, 19}}},
+             {"other", 2, {{1, 91}, {2, 92}}},
+             {"fourth", 3, {{1, 61}, {2, 62}, {3, 63}}},
+             {".fourth", 2, {{1, 51}, {2, 52}}}};
+    second = {{"main", 4, {{1, 21}, {3, 23}}},
+              {"other", 6, {{1, 81}, {4, 84}, {6, 86}}},
+              {"third", 1, {{1, 71}}},
+              {"fourth", 3, {}, DatabaseFate::kDropped},
+              {".fourth", 4, {{1, 41}, {4, 44}}, DatabaseFate::kAdopted}};
     for (const Change& change : first) testing::change_picture(first_picture, change);
     second_picture = first_picture;
     for (const Change& change : second) testing::change_picture(second_picture, change);

@@ -94,9 +94,27 @@ class Life {
     return change;
   }
 
-  void seal() {
+  std::vector<Change> change() {
     std::vector<Change> changes{random_change("main", head())};
     if (random_.below(4) == 0) changes.push_back(random_change("other", head()));
+    return changes;
+  }
+  /// A step of a database that grows behind another one, takes its place, or comes to nothing.
+  std::vector<Change> load() {
+    Change hidden = random_change(".main", head());
+    const auto staged = head().find(".main");
+    if (staged == head().end()) return {hidden};
+    const std::uint64_t what = random_.below(8);
+    if (what == 0) return {{".main", staged->second.size(), {}, DatabaseFate::kDropped}};
+    if (what > 2) return {hidden};
+    hidden.fate = DatabaseFate::kAdopted;
+    // What is dropped must be gone when its name is taken, in whichever order they are told.
+    if (!head().contains("main")) return {hidden};
+    return {{"main", head().at("main").size(), {}, DatabaseFate::kDropped}, hidden};
+  }
+
+  void seal() {
+    std::vector<Change> changes = random_.below(3) == 0 ? load() : change();
     Picture after = head();
     for (const Change& change : changes) testing::change_picture(after, change);
     pending_.push_back({store_->seal(changes), std::move(after)});

@@ -51,6 +51,42 @@ TEST_F(PageStoreTest, APinnedVersionDoesNotChange) {
   expect_picture(*store_, store_->pin(PinKind::kApplied), {{"main", {41, 42, 0}}});
 }
 
+TEST_F(PageStoreTest, ADatabaseTakesThePlaceOfAnother) {
+  sim::SimFiles other_disk{Random(2)};
+  Store replica(other_disk);
+  const auto execute = [&](const std::vector<Change>& changes) {
+    ASSERT_TRUE(replica->apply(replica.next_entry(), store_.execute(changes).parts).has_value());
+    EXPECT_EQ(replica->digest(), store_->digest());
+  };
+  execute({{"main", 2, {{1, 11}, {2, 12}}}});
+  store_.fold();
+  execute({{".main", 1, {{1, 21}}}});
+  execute({{".main", 3, {{2, 22}, {3, 23}}}});
+  EXPECT_TRUE(store_->has_hidden());
+  const Pin before = store_->pin(PinKind::kApplied);
+  execute({{"main", 2, {}, DatabaseFate::kDropped}, {".main", 3, {{1, 31}}, DatabaseFate::kAdopted}});
+  EXPECT_FALSE(store_->has_hidden());
+  EXPECT_EQ(store_->adoptions(), 1U);
+  expect_picture(*store_, store_->pin(PinKind::kApplied), {{"main", {31, 22, 23}}});
+  expect_picture(*replica, replica->pin(PinKind::kApplied), {{"main", {31, 22, 23}}});
+  const Picture old{{"main", {11, 12}}, {".main", {21, 22, 23}}};
+  expect_picture(*store_, before, old);
+  store_.fold();
+  expect_picture(*store_, before, old);
+  EXPECT_FALSE(*disk_.exists("pages/1.pages"));
+  store_.reopen();
+  expect_picture(*store_, store_->pin(PinKind::kApplied), {{"main", {31, 22, 23}}});
+}
+
+TEST_F(PageStoreTest, AnAdoptionThatWasDroppedHasNotHappened) {
+  store_.execute({{"main", 1, {{1, 11}}}, {".main", 1, {{1, 21}}}});
+  store_.seal({{"main", 1, {}, DatabaseFate::kDropped}, {".main", 1, {}, DatabaseFate::kAdopted}});
+  expect_picture(*store_, store_->pin(PinKind::kHead), {{"main", {21}}});
+  store_->drop_speculation();
+  expect_picture(*store_, store_->pin(PinKind::kHead), {{"main", {11}}, {".main", {21}}});
+  EXPECT_EQ(store_->adoptions(), 0U);
+}
+
 TEST_F(PageStoreTest, DroppedSpeculationIsGone) {
   store_.execute({{"main", 1, {{1, 11}}}});
   store_.seal({{"main", 2, {{1, 21}, {2, 22}}}, {"other", 1, {{1, 91}}}});

@@ -70,6 +70,33 @@ TEST_F(SnapshotTest, BringsAFollowerForwardFromWhatItHas) {
   expect_equal(*leader_.store, *follower_);
 }
 
+TEST_F(SnapshotTest, LeadsToADatabaseThatTookThePlaceOfAnother) {
+  leader_.execute({pages_from(1, 10, 10, 1000), {"other", 2, {{1, 1}, {2, 2}}}});
+  leader_.execute({{".main", 20, {{1, 1}, {7, 7}}}});
+  leader_.replicate(*follower_, Index{2});
+  follower_.fold();
+  leader_.execute({{".main", 30, {{21, 3}, {30, 4}}}});
+  leader_.replicate(*follower_, Index{3});  // in memory only
+  leader_.execute({{"main", 10, {}, DatabaseFate::kDropped}, {".main", 30, {{1, 5}}, DatabaseFate::kAdopted}});
+  leader_.execute({{".other", 3, {{3, 3}}}});
+  ASSERT_TRUE(carry(*leader_.store, *follower_, disk_, Index{3}).has_value());
+  expect_equal(*leader_.store, *follower_);
+  disk_.crash(sim::CrashPolicy::kDropAll);
+  follower_.reopen();
+  expect_equal(*leader_.store, *follower_);
+  EXPECT_FALSE(*disk_.exists("pages/1.pages"));
+  leader_.execute({{".other", 3, {}, DatabaseFate::kDropped}});
+  leader_.replicate(*follower_, Index{6});
+  expect_equal(*leader_.store, *follower_);
+  follower_.fold();
+  follower_.reopen();
+  leader_.execute({{"new", 1, {{1, 1}}}});
+  leader_.replicate(*follower_, Index{7});
+  expect_equal(*leader_.store, *follower_);
+  EXPECT_EQ(follower_->find_database(follower_->pin(PinKind::kApplied), "new")->id, DatabaseId{5})
+      << "never given twice";
+}
+
 TEST_F(SnapshotTest, TellsPagesThatBecameHoles) {
   leader_.execute({pages_from(1, 10, 10, 1000)});
   leader_.replicate(*follower_, Index{1});

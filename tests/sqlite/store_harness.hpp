@@ -40,22 +40,32 @@ struct Change {
   std::string database = "main";
   std::uint64_t page_count = 0;
   std::map<std::uint64_t, std::uint64_t> pages;
+  DatabaseFate fate = DatabaseFate::kStays;
 };
 
 inline DatabaseWrite write_of(const Change& change) {
   DatabaseWrite write{.name = change.database,
                       .page_size = *PageSize::of(kTestPageBytes),
                       .page_count_after = PageCount{change.page_count},
-                      .pages = {}};
+                      .pages = {},
+                      .fate = change.fate};
   for (const auto& [page, content] : change.pages) write.pages[PageNumber{page}] = image_of(content);
   return write;
 }
 
 inline void change_picture(Picture& picture, const Change& change) {
+  if (change.fate == DatabaseFate::kDropped) {
+    picture.erase(change.database);
+    return;
+  }
   std::vector<std::uint64_t>& pages = picture[change.database];
   pages.resize(change.page_count);
   for (const auto& [page, content] : change.pages) {
     if (page <= change.page_count) pages[page - 1] = content;
+  }
+  if (change.fate == DatabaseFate::kAdopted) {
+    picture[name_behind(change.database)] = std::move(pages);
+    picture.erase(change.database);
   }
 }
 

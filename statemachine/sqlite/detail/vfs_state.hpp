@@ -37,6 +37,9 @@ class Transaction {
 
   /// Seals the pages of these databases as one version.
   int commit(std::span<DatabaseFile* const> files);
+  /// Seals what did not come from SQLite; no database is locked. Errors as of PageStore::seal, and kOverloaded if
+  /// somebody else is writing.
+  Result<void> write(std::vector<DatabaseWrite> writes);
 
   /// The pinned version; there is one as long as any database is locked.
   [[nodiscard]] const Pin& pin() const { return pin_; }
@@ -56,12 +59,15 @@ class Transaction {
   LogId last_entry;
 
   [[nodiscard]] bool is_outdated() const { return store.generation(kind()) != generation_; }
+  /// Another database may have taken the place of one that the connection knows.
+  [[nodiscard]] bool is_superseded() const { return store.adoptions() != adoptions_; }
 
  private:
   [[nodiscard]] PinKind kind() const { return role == ConnectionRole::kWriter ? PinKind::kHead : PinKind::kApplied; }
 
   const WriterId id_;
   const std::uint64_t generation_;
+  const std::uint64_t adoptions_;
   PageCodec codec_;
   MemoryBudget page_budget_;
   Pin pin_;
