@@ -258,7 +258,7 @@ void SqlHandler::enqueue(Exchange exchange) {
   if (std::ranges::any_of(*statements, is_disallowed))
     return exchange.responder.send(json(Status::kOk, kDisallowedPragma));
   if (!exchange.parameters.has(Flag::kNoLeader) && !cluster_.has_leader())
-    return exchange.responder.send(leader_not_found());
+    return exchange.responder.send(leader_.no_leader());
   count_statements(RequestKind::kExecute, statements->size());
   ++context_.counts->queued_requests;
   const bool is_transaction = exchange.parameters.has(Flag::kTransaction);

@@ -116,7 +116,7 @@ def test_counters_of_requests(node):
     assert grown(node, "http", lambda: node.query("SELECT 1")) == {"queries": 1, "query_stmts_rx": 1}
     assert grown(node, "http", lambda: node.post("/db/request", ["SELECT 1", "SELECT 2", "SELECT 3"])) == {
         "requests": 1, "request_stmts_rx": 3}
-    assert grown(node, "http", lambda: node.post("/db/execute?queue", ["INSERT INTO t VALUES(3)"])).items() >= {
+    assert grown(node, "http", lambda: node.post("/db/execute?queue&wait", ["INSERT INTO t VALUES(3)"])).items() >= {
         "queued_executions": 1, "executions": 1}.items()
     assert grown(node, "http", lambda: node.post("/db/execute", "nonsense")) == {"executions": 1}
     for method, path, counter in (("GET", "/db/backup", "backups"), ("GET", "/status", "num_status"),
