@@ -17,8 +17,6 @@ namespace {
 
 namespace json = boost::json;
 
-/// As large as what a node takes.
-constexpr std::uint64_t kUploadBytesMax = std::uint64_t{1} << 30;
 constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
 /// A file is checked and taken over before there is an answer.
 constexpr std::chrono::minutes kLoadPatience{10};
@@ -73,7 +71,6 @@ Verdict DotCommands::upload(const std::string& target, const std::string& path) 
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   std::ifstream file(path, std::ios::binary);
   if (error || !file) return session.complain("cannot read " + path);
-  if (size > kUploadBytesMax) return session.complain(path + " is larger than 1 GiB, which is more than a node takes");
   client::HttpRequest request{.method = "POST", .target = target, .content_type = "application/octet-stream"};
   request.body_bytes = size;
   request.patience = kLoadPatience;
