@@ -55,7 +55,8 @@ endif()
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" RENAME copyright
         DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/docs/operating.md"
-              "${PROJECT_SOURCE_DIR}/docs/http-api.md" "${PROJECT_SOURCE_DIR}/packaging/quorate.default"
+              "${PROJECT_SOURCE_DIR}/docs/http-api.md" "${PROJECT_SOURCE_DIR}/docs/security.md"
+              "${PROJECT_SOURCE_DIR}/packaging/quorate.default"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
 # systemd looks below /usr/lib, whatever the libraries' directory is called.
 install(FILES "${PROJECT_SOURCE_DIR}/packaging/quorate.service" DESTINATION lib/systemd/system COMPONENT server)

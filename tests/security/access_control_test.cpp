@@ -92,6 +92,18 @@ TEST_F(AccessControlTest, AHashIsComputedOnceAndRemembered) {
   EXPECT_EQ(access.stats().hashes_computed, 1);
 }
 
+TEST_F(AccessControlTest, AnotherPasswordEndsWhatWasRemembered) {
+  AccessControl access = make(hashed(kHashOfSecret));
+  const auto verdict = ask(access, Login{"bob", "secret"}, kQuery);
+  compute();
+  ASSERT_EQ(*verdict, Verdict::kGranted);
+  access.replace(hashed(kHashOfOther));
+  const auto later = ask(access, Login{"bob", "secret"}, kQuery);
+  EXPECT_EQ(*later, std::nullopt);
+  compute();
+  EXPECT_EQ(*later, Verdict::kDenied);
+}
+
 TEST_F(AccessControlTest, WhatIsWrongIsNotRemembered) {
   AccessControl access = make(hashed(kHashOfSecret));
   const auto wrong = ask(access, Login{"bob", "guess"}, kQuery);
