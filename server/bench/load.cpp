@@ -267,7 +267,8 @@ Result<void> prepare(const LoadOptions& options) {
   for (unsigned first = 1; first <= options.rows && done; first += kRowsPerRequest) {
     std::string body;
     for (unsigned id = first; id < first + kRowsPerRequest && id <= options.rows; ++id) {
-      body += (body.empty() ? "[" : ",") + row + std::to_string(id) + value;
+      body += body.empty() ? '[' : ',';
+      body.append(row).append(std::to_string(id)).append(value);
     }
     done = execute(server, "/db/execute?transaction", body + "]");
   }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <boost/json/parser.hpp>
@@ -163,10 +164,10 @@ Result<Credentials> Credentials::parse(std::string_view text, const std::string&
 
 Result<Credentials> Credentials::load(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) return refuse("cannot open " + file + ": " + std::strerror(errno));
+  if (!stream) return refuse("cannot open " + file + ": " + std::generic_category().message(errno));
   std::string text(kAuthFileBytesMax + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (stream.bad()) return refuse("cannot read " + file + ": " + std::strerror(errno));
+  if (stream.bad()) return refuse("cannot read " + file + ": " + std::generic_category().message(errno));
   text.resize(static_cast<std::size_t>(stream.gcount()));
   return parse(text, file);
 }
