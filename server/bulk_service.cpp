@@ -91,7 +91,7 @@ namespace {
 /// Reads a file-like backup piece by piece.
 template <class B>
 std::function<Result<std::string>()> pieces_of(std::shared_ptr<B> backup) {
-  return [backup, offset = std::uint64_t{0}]() mutable -> Result<std::string> {
+  return [backup = std::move(backup), offset = std::uint64_t{0}]() mutable -> Result<std::string> {
     std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, backup->size() - offset)), '\0');
     const auto read = backup->read(offset, std::as_writable_bytes(std::span(piece)));
     if (!read) return tl::unexpected(read.error());
@@ -102,7 +102,7 @@ std::function<Result<std::string>()> pieces_of(std::shared_ptr<B> backup) {
 }
 
 std::function<Result<std::string>()> pieces_of(std::shared_ptr<sqlite::Dump> dump) {
-  return [dump, is_ended = false]() mutable -> Result<std::string> {
+  return [dump = std::move(dump), is_ended = false]() mutable -> Result<std::string> {
     if (is_ended) return std::string();
     sqlite::SqlResult<sqlite::Dump::Piece> piece = dump->next(kPieceBytes);
     if (!piece) return tl::unexpected(error_of(piece.error()));
@@ -217,7 +217,8 @@ class BulkService::TextLoad : public std::enable_shared_from_this<TextLoad> {
           SqlEnd end = end_of(execution);
           if (const auto error = sql_error_in(execution.response); error && end.kind == SqlEnd::Kind::kDone)
             end = {.kind = SqlEnd::Kind::kInvalid, .error = *error};
-          self->done_(why ? *why : std::move(end));
+          if (why) end = *why;
+          self->done_(std::move(end));
         });
     service_.replica_->watch_executor();
   }

@@ -58,7 +58,7 @@ class HttpConnection::Outlet final : public ResponseSink, public std::enable_sha
       session.end_stream(id, end, std::move(rest));
     });
   }
-  void on_client_gone(RequestId id, std::function<void()> gone) override {
+  void on_client_gone(RequestId id, std::function<void()>&& gone) override {
     on_loop([this, id, gone = std::move(gone)]() mutable {
       if (const auto connection = connection_.lock()) return connection->session_.on_client_gone(id, std::move(gone));
       gone();

@@ -40,7 +40,7 @@ class ResponseSink {
   /// The next piece of the body that is being received may come.
   virtual void body_taken() {}
   /// Calls `gone` on the loop, once, if the client goes away before its answer begins; else never.
-  virtual void on_client_gone(RequestId /*request*/, std::function<void()> /*gone*/) {}
+  virtual void on_client_gone(RequestId /*request*/, std::function<void()>&& /*gone*/) {}
 };
 
 /// A body of unknown length. Destroyed without finish(), it is cut.

@@ -51,6 +51,7 @@ class PendingCalls {
   }
   [[nodiscard]] std::vector<CallId> all() const {
     std::vector<CallId> ids;
+    ids.reserve(calls_.size());
     for (const auto& [id, call] : calls_) ids.push_back(id);
     return ids;
   }

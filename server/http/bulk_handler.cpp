@@ -1,6 +1,7 @@
 #include "server/http/bulk_handler.hpp"
 
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -93,9 +94,9 @@ RelayQuery relay_query_of(const Request& request) {
   if (!query) return relay;
   relay.token = query->find("upload").value_or("");
   if (const auto offset = query->find("offset")) {
-    const char* const end = offset->data() + offset->size();
+    const char* const end = std::to_address(offset->end());
     std::uint64_t value = 0;
-    const auto [rest, error] = std::from_chars(offset->data(), end, value);
+    const auto [rest, error] = std::from_chars(std::to_address(offset->begin()), end, value);
     if (error != std::errc() || rest != end) return {};  // no upload has an empty token
     relay.offset = value;
   }

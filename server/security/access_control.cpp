@@ -12,15 +12,15 @@
 
 namespace quorate::security {
 
-AccessControl::AccessControl(Credentials credentials, Offload offload) : offload_(std::move(offload)) {
+AccessControl::AccessControl(const Credentials& credentials, Offload offload) : offload_(std::move(offload)) {
   const int drawn = RAND_bytes(key_.data(), static_cast<int>(key_.size()));
   QUORATE_ASSERT(drawn == 1);
-  replace(std::move(credentials));
+  replace(credentials);
 }
 
 AccessControl::~AccessControl() = default;
 
-void AccessControl::replace(Credentials credentials) {
+void AccessControl::replace(const Credentials& credentials) {
   ++generation_;
   users_.clear();
   remembered_.clear();

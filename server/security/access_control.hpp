@@ -41,13 +41,13 @@ class AccessControl {
   /// Runs `job` on another thread, and then `done` on the loop.
   using Offload = std::function<void(std::function<void()> job, std::function<void()> done)>;
 
-  AccessControl(Credentials credentials, Offload offload);
+  AccessControl(const Credentials& credentials, Offload offload);
   ~AccessControl();
   AccessControl(const AccessControl&) = delete;
   AccessControl& operator=(const AccessControl&) = delete;
 
   /// Other users from now on; nothing that was remembered counts any more.
-  void replace(Credentials credentials);
+  void replace(const Credentials& credentials);
 
   /// The verdict, if it can be told without waiting. `login` may be nobody.
   [[nodiscard]] std::optional<Verdict> known(const std::optional<Login>& login, Permissions needed);
