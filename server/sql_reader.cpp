@@ -17,7 +17,6 @@ namespace quorate::server {
 
 using sqlite::RequestKind;
 using sqlite::RowCursor;
-using sqlite::SqlError;
 
 namespace {
 
@@ -147,7 +146,7 @@ class SqlReader::Read : public std::enable_shared_from_this<Read> {
   Index state_;
 };
 
-SqlReader::SqlReader(sqlite::PageStore& store, sqlite::ConnectionOptions connection, SqlReaderOptions options,
+SqlReader::SqlReader(sqlite::PageStore& store, const sqlite::ConnectionOptions& connection, SqlReaderOptions options,
                      Post post)
     : pool_(store, connection, options.connections_idle_max), now_(connection.now), post_(std::move(post)) {
   for (unsigned i = 0; i < options.threads; ++i) {

@@ -38,7 +38,7 @@ class SqlReader {
   using Post = std::function<void(std::function<void()>)>;
 
   /// The store outlives the reader.
-  SqlReader(sqlite::PageStore& store, sqlite::ConnectionOptions connection, SqlReaderOptions options, Post post);
+  SqlReader(sqlite::PageStore& store, const sqlite::ConnectionOptions& connection, SqlReaderOptions options, Post post);
   ~SqlReader();
   SqlReader(const SqlReader&) = delete;
   SqlReader& operator=(const SqlReader&) = delete;

@@ -2,10 +2,13 @@
 // or with the connection. No I/O; loop thread only.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,8 +54,7 @@ class PendingCalls {
   }
   [[nodiscard]] std::vector<CallId> all() const {
     std::vector<CallId> ids;
-    ids.reserve(calls_.size());
-    for (const auto& [id, call] : calls_) ids.push_back(id);
+    std::ranges::copy(calls_ | std::views::keys, std::back_inserter(ids));
     return ids;
   }
 
