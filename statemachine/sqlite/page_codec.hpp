@@ -2,8 +2,8 @@
 //
 //   zero       no bytes: the page is all zeros now
 //   full       the page as it is
-//   changes    { varint skip, varint 2 * length + kind, then by kind 0: length bytes; 1: i8 shift }..., to the end of
-//              the body. What is skipped stays as it was. Kind 1 takes the bytes from the previous version, `shift` further on:
+//   changes    { varint skip, varint 2 * length + kind, then by kind 0: length bytes; 1: i8 shift }..., to the end.
+//              What is skipped stays as it was. Kind 1 takes the bytes from the previous version, `shift` further on:
 //              cell pointers move by two for every cell that is inserted before them.
 //   zstd       a zstd frame of the page, with the previous version as prefix of its window
 //   changes of another, zstd of another
