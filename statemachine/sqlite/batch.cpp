@@ -10,12 +10,8 @@
 namespace quorate::sqlite {
 namespace {
 
-/// Running it once more would only take as long again.
-bool is_final(const Response& response) {
-  return std::ranges::any_of(response.results, [](const StatementResult& result) {
-    return is_error(result) &&
-           (result.error.kind == SqlErrorKind::kTimeout || result.error.kind == SqlErrorKind::kCancelled);
-  });
+bool has_ended_by(const Response& response, SqlErrorKind kind) {
+  return !response.results.empty() && is_error(response.results.back()) && response.results.back().error.kind == kind;
 }
 
 /// Certainly no more than one statement; a savepoint is saved then.
@@ -57,6 +53,7 @@ BatchRunner::Outcome BatchRunner::run(std::span<const Request> requests) {
       next = run_together(job, next);
     } else {
       if (job.plans[next] == Plan::kAlone) run_alone(requests[next], job.outcome.responses[next]);
+      if (job.plans[next] == Plan::kWithoutLast) run_without_last(requests[next], job.outcome.responses[next]);
       job.outcome.responses[next].depends_on = connection_->vfs().newest_seen();
       ++next;
     }
@@ -82,7 +79,7 @@ std::size_t BatchRunner::run_together(Job& job, std::size_t first) {
     response = {};
     const Fare fare = run_shared(job.requests[at], response);
     if (fare == Fare::kWell) continue;
-    job.plans[at] = fare == Fare::kLost && is_final(response) ? Plan::kAnswered : Plan::kAlone;
+    job.plans[at] = fare == Fare::kLost ? after_losing(job.requests[at], response) : Plan::kAlone;
     if (fare == Fare::kNeedsAlone) break;
     roll_back(*connection_);
     connection_->set_last_insert_rowid(last_rowid);
@@ -99,6 +96,13 @@ std::size_t BatchRunner::run_together(Job& job, std::size_t first) {
   std::fill(job.plans.begin() + static_cast<std::ptrdiff_t>(first), job.plans.begin() + static_cast<std::ptrdiff_t>(at),
             Plan::kAlone);
   return first;
+}
+
+/// A statement that was stopped would only take as long once more.
+BatchRunner::Plan BatchRunner::after_losing(const Request& request, const Response& response) {
+  if (has_ended_by(response, SqlErrorKind::kCancelled)) return Plan::kAnswered;  // nobody is interested any more
+  if (!has_ended_by(response, SqlErrorKind::kTimeout)) return Plan::kAlone;
+  return request.atomicity == Atomicity::kTransaction ? Plan::kAnswered : Plan::kWithoutLast;
 }
 
 BatchRunner::Fare BatchRunner::run_shared(const Request& request, Response& response) {
@@ -131,6 +135,15 @@ void BatchRunner::run_alone(const Request& request, Response& response) {
   RequestRunner runner(*connection_, request, options_.now);
   runner.run_alone(response, OpenEnd::kRollBack);
   is_tainted_ = is_tainted_ || runner.has_changed_connection();
+}
+
+void BatchRunner::run_without_last(const Request& request, Response& response) {
+  StatementResult last = std::move(response.results.back());
+  Request before = request;
+  std::erase_if(before.statements, [](const SqlStatement& statement) { return statement.sql.empty(); });
+  before.statements.resize(response.results.size() - 1);
+  run_alone(before, response);
+  response.results.push_back(std::move(last));
 }
 
 }  // namespace quorate::sqlite

@@ -37,7 +37,12 @@ class BatchRunner {
 
  private:
   /// What is to be done with a request, or has been.
-  enum class Plan : std::uint8_t { kTogether, kAlone, kAnswered };
+  enum class Plan : std::uint8_t {
+    kTogether,
+    kAlone,
+    kWithoutLast,  ///< its last statement has ended for good, and took with it what those before it had done
+    kAnswered,
+  };
   /// How a request fared in the common transaction.
   enum class Fare : std::uint8_t {
     kWell,        ///< its response stands
@@ -54,7 +59,10 @@ class BatchRunner {
   /// Runs what is planned together from `first` on in one transaction. Returns the first request that is not done.
   std::size_t run_together(Job& job, std::size_t first);
   Fare run_shared(const Request& request, Response& response);
+  static Plan after_losing(const Request& request, const Response& response);
   void run_alone(const Request& request, Response& response);
+  /// Once more what stands before the statement whose error is the last in the response.
+  void run_without_last(const Request& request, Response& response);
 
   PageStore& store_;
   ConnectionOptions options_;

@@ -270,6 +270,23 @@ TEST_F(BatchTest, ARunawayStatementEndsAtItsTimeLimitAndAlone) {
   EXPECT_EQ(read("SELECT b FROM t ORDER BY a"), "'one';'two'");
 }
 
+TEST_F(BatchTest, WhatStandsBeforeARunawayStatementInItsRequestIsNotUndoneWithIt) {
+  const std::string endless =
+      "INSERT INTO t(b) WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT x FROM n";
+  Request each = execute({"", "INSERT INTO t(b) VALUES('two')", "INSERT INTO t(b) VALUES('one')",
+                          "INSERT INTO t(b) VALUES('three')", endless, "INSERT INTO t(b) VALUES('never')"});
+  each.time_max = std::chrono::milliseconds(5);
+  Request whole = execute({"INSERT INTO t(b) VALUES('part')", endless}, Atomicity::kTransaction);
+  whole.time_max = std::chrono::milliseconds(5);
+  const Texts texts =
+      run_all({execute({"INSERT INTO t(b) VALUES('one')"}), each, whole, execute({"INSERT INTO t(b) VALUES('four')"})});
+  EXPECT_EQ(texts, (Texts{"+1/1",
+                          "+2/1 | error: UNIQUE constraint failed: t.b | +3/1 | "
+                          "error: the statement ran into its time limit",
+                          "+4/1 | error: the statement ran into its time limit", "+4/1"}));
+  EXPECT_EQ(read("SELECT b FROM t ORDER BY a"), "'one';'two';'three';'four'");
+}
+
 TEST_F(BatchTest, ACancelledRequestEndsWhereItIsAndAlone) {
   const auto stop = std::make_shared<std::atomic<bool>>(false);
   int looks = 0;
