@@ -152,26 +152,37 @@ void WriteQueue::ended(const std::shared_ptr<Batch>& batch, const SqlOutcome& ou
   batch_is_over();
 }
 
-/// Each write gets the first error of its own statements.
-void WriteQueue::tell_results(const Batch& batch, const SqlOutcome& outcome) {
+/// Each write gets the first error of its own statements. A statement that has used up the time is the last with a
+/// result: what stands behind it was not executed.
+void WriteQueue::tell_results(Batch& batch, const SqlOutcome& outcome) {
   std::size_t next = 0;
-  for (const Waiting& waiting : batch.writes) {
+  std::size_t told = 0;
+  for (; told < batch.writes.size(); ++told) {
+    const QueuedWrite& write = batch.writes[told].write;
+    const bool was_reached = next < outcome.results.size() || write.statements.empty();
+    if (!was_reached && told > 0) break;
     std::string error;
-    for (std::size_t i = 0; i < waiting.write.statements.size() && next < outcome.results.size(); ++i, ++next)
+    for (std::size_t i = 0; i < write.statements.size() && next < outcome.results.size(); ++i, ++next)
       if (error.empty()) error = error_in(outcome.results[next]);
-    tell(waiting.write, error);
+    tell(write, error);
   }
+  put_back(batch, told);
 }
 
 /// Nobody shall suffer from what another one has asked for.
 void WriteQueue::send_one_by_one(Batch& batch) {
-  acknowledged_ += batch.writes.size();
-  for (auto write = batch.writes.rbegin(); write != batch.writes.rend(); ++write) {
-    write->is_alone = true;
-    bytes_ += write->bytes;
-    waiting_.push_front(std::move(*write));
+  for (Waiting& waiting : batch.writes) waiting.is_alone = true;
+  put_back(batch, 0);
+}
+
+/// The batch's writes from the one at `from` on are the next to be sent.
+void WriteQueue::put_back(Batch& batch, std::size_t from) {
+  while (batch.writes.size() > from) {
+    ++acknowledged_;
+    bytes_ += batch.writes.back().bytes;
+    waiting_.push_front(std::move(batch.writes.back()));
+    batch.writes.pop_back();
   }
-  batch.writes.clear();
 }
 
 void WriteQueue::tell(const QueuedWrite& write, const std::string& error) {

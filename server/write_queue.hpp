@@ -76,8 +76,9 @@ class WriteQueue {
   void send();
   void attempt(const std::shared_ptr<Batch>& batch);
   void ended(const std::shared_ptr<Batch>& batch, const SqlOutcome& outcome);
-  void tell_results(const Batch& batch, const SqlOutcome& outcome);
+  void tell_results(Batch& batch, const SqlOutcome& outcome);
   void send_one_by_one(Batch& batch);
+  void put_back(Batch& batch, std::size_t from);
   void tell(const QueuedWrite& write, const std::string& error);
   void acknowledge_what_fits();
   void batch_is_over();

@@ -107,6 +107,18 @@ def test_nothing_that_was_acknowledged_is_lost_with_the_leader(three):
     assert len(found) == len(acknowledged) + 1, "and nothing twice"
 
 
+def test_what_stands_behind_a_statement_without_end(cluster):
+    node = cluster.form(1, "-write-queue-timeout", "300ms", "-raft-apply-timeout", "2s").nodes[0]
+    node.execute("CREATE TABLE t(n INTEGER PRIMARY KEY)")
+    endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) INSERT INTO t SELECT max(n) FROM c"
+    queue(node, "INSERT INTO t VALUES(1)")
+    queue(node, endless)
+    done = queue(node, "INSERT INTO t VALUES(2)", parameters="wait&timeout=60s")
+    assert done.status_code == 200 and "error" not in done.json(), done.text
+    assert node.query("SELECT n FROM t ORDER BY n") == [[1], [2]]
+    assert "nobody waits for it: execute timeout" in node.log_text()
+
+
 def test_without_a_leader(three):
     node, *others = three.followers() + [three.leader()]
     for other in others:

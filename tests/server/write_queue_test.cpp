@@ -132,6 +132,23 @@ TEST_F(WriteQueueTest, WhatFailsIsToldToItsOwnClientOnly) {
   EXPECT_EQ(queue().stats().failed, 2U);
 }
 
+TEST_F(WriteQueueTest, WhatWasNotReachedInTimeIsSentAgain) {
+  for (const char* name : {"a", "slow", "b"}) add(name);
+  heard();
+  SqlOutcome outcome;  // the second statement has used up the time: there is nothing about those behind it
+  outcome.results.resize(2);
+  outcome.results[0].kind = StatementResult::Kind::kChanges;
+  outcome.results[1].kind = StatementResult::Kind::kError;
+  outcome.results[1].error.message = "execute timeout";
+  sent[0].done(std::move(outcome));
+  EXPECT_EQ(heard(), (Texts{"a", "slow: execute timeout"})) << "nobody is told what did not happen";
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(texts(1), Texts{"b"});
+  EXPECT_NE(sent[1].request.options.idempotency_key, sent[0].request.options.idempotency_key);
+  execute(1);
+  EXPECT_EQ(heard(), Texts{"b"});
+}
+
 TEST_F(WriteQueueTest, WhatFailsAndNobodyWaitsForIsComplainedAbout) {
   EXPECT_EQ(queue().add({.statements = {{"bad", {}}}}), WriteQueue::Taken::kYes);
   ring();
