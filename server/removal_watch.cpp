@@ -12,7 +12,7 @@ namespace {
 
 /// An election is over by then, so that the members are asked only by whoever is really alone.
 constexpr Duration kLookInterval = std::chrono::seconds(1);
-constexpr Duration kQuestionTimeout = std::chrono::seconds(1);
+constexpr Duration kMembershipTimeout = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -42,7 +42,7 @@ void RemovalWatch::ask() {
   const Core& core = replica_->core();
   for (const Member& member : core.configuration().members) {
     if (member.id == core.id()) continue;
-    transport_.call(member.id, encode(MembershipQuestion{name_, replica_->identity().incarnation}), kQuestionTimeout,
+    transport_.call(member.id, encode(MembershipQuestion{name_, replica_->identity().incarnation}), kMembershipTimeout,
                     [this](const CallResult& result) {
                       if (result.end != CallEnd::kAnswered || replica_->core().leader() != kNoNode) return;
                       const auto verdict = decode_membership_verdict(result.answer);

@@ -27,7 +27,7 @@ using checker::LogOrder;
 using checker::Report;
 using checker::Verdict;
 using cli::ExitCode;
-using Clock = std::chrono::steady_clock;
+using WallClock = std::chrono::steady_clock;
 
 constexpr std::size_t kKeysShownMax = 10;
 
@@ -149,7 +149,7 @@ struct Opinion {
   std::optional<Report> search;
 };
 
-Result<Opinion> form_opinion(const CheckCommand& command, const Input& input, Clock::time_point begin) {
+Result<Opinion> form_opinion(const CheckCommand& command, const Input& input, WallClock::time_point begin) {
   Opinion opinion;
   if (input.has_log_indexes) {
     Result<LogOrder> log = checker::check_log_order(input.history, input.model);
@@ -160,7 +160,7 @@ Result<Opinion> form_opinion(const CheckCommand& command, const Input& input, Cl
   const std::chrono::duration<double> timeout(command.timeout_seconds);
   Result<Report> search = checker::check(
       input.history, input.model,
-      {.memory_bytes_max = command.memory_bytes, .is_time_up = [&] { return Clock::now() - begin > timeout; }});
+      {.memory_bytes_max = command.memory_bytes, .is_time_up = [&] { return WallClock::now() - begin > timeout; }});
   if (!search) return tl::unexpected(search.error());
   opinion.search = *std::move(search);
   return opinion;
@@ -183,8 +183,8 @@ ExitCode print_report(const CheckCommand& command, const Input& input, const Rep
   return ExitCode::kUndecided;
 }
 
-ExitCode print_opinion(const CheckCommand& command, const Input& input, const Opinion& opinion, Clock::duration taken,
-                       std::ostream& out) {
+ExitCode print_opinion(const CheckCommand& command, const Input& input, const Opinion& opinion,
+                       WallClock::duration taken, std::ostream& out) {
   const std::string size = fmt::format("{}, {} operations", command.model, input.history.size());
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(taken).count();
   if (!opinion.search) {
@@ -245,7 +245,7 @@ void describe_check_options(CLI::App& app, CheckCommand& command) {
 }
 
 ExitCode run_check(CheckCommand command, std::ostream& out, std::ostream& err) {
-  const Clock::time_point begin = Clock::now();
+  const WallClock::time_point begin = WallClock::now();
   const Result<Input> input = read_input(command);
   if (!input) {
     err << "quorate check: " << input.error().message << '\n';
@@ -256,7 +256,7 @@ ExitCode run_check(CheckCommand command, std::ostream& out, std::ostream& err) {
     err << "quorate check: " << command.file << ": " << opinion.error().message << '\n';
     return ExitCode::kUsage;
   }
-  return print_opinion(command, *input, *opinion, Clock::now() - begin, out);
+  return print_opinion(command, *input, *opinion, WallClock::now() - begin, out);
 }
 
 }  // namespace quorate

@@ -11,6 +11,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 
 #include "consensus/assert.hpp"
+#include "server/http/hex.hpp"
 
 namespace quorate::http {
 
@@ -19,13 +20,6 @@ namespace {
 using sqlite::Blob;
 using sqlite::SqlStatement;
 using sqlite::Value;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 /// x'48656C6C6F', if that is what it is.
 std::optional<Blob> blob_literal(std::string_view text) {

@@ -3,18 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "server/http/hex.hpp"
+
 namespace quorate::http {
 
 namespace {
 
 enum class Plus : std::uint8_t { kIsPlus, kIsBlank };
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 Result<std::string> unescape(std::string_view text, Plus plus) {
   std::string out;

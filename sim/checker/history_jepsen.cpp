@@ -31,7 +31,7 @@ constexpr std::array kFunctionNames{
     FunctionName{"w", Function::kWrite},
 };
 
-struct Event {
+struct JepsenEvent {
   EdnForm process;
   EdnForm type;
   EdnForm function;
@@ -44,7 +44,7 @@ class EventReader {
  public:
   EventReader(std::string_view file, const JepsenMeaning& meaning) : place_{file}, meaning_(meaning) {}
 
-  Result<void> read(const Event& event, std::size_t line) {
+  Result<void> read(const JepsenEvent& event, std::size_t line) {
     place_.line = line;
     if (event.process.kind != Kind::kInteger) return {};
     ++now_;
@@ -69,7 +69,7 @@ class EventReader {
     EdnForm function;
   };
 
-  Result<void> invoke(const Event& event) {
+  Result<void> invoke(const JepsenEvent& event) {
     if (history_.size() + open_.size() >= kHistoryOperationsMax)
       return place_.expected("no more than " + std::to_string(kHistoryOperationsMax) + " operations");
     const std::int64_t process = event.process.integer;
@@ -87,7 +87,7 @@ class EventReader {
     return {};
   }
 
-  Result<void> complete(const Event& event) {
+  Result<void> complete(const JepsenEvent& event) {
     const auto at = open_.find(event.process.integer);
     if (at == open_.end()) {
       return place_.expected("process " + to_text(event.process) + " to invoke something before it ends");
@@ -116,7 +116,7 @@ class EventReader {
     if (observed) open.actions.front().result = kFalse;
   }
 
-  Result<void> read_actions(const Event& event, Open& open) {
+  Result<void> read_actions(const JepsenEvent& event, Open& open) {
     if (event.function.text != "txn") {
       EdnForm key = event.key.value_or(EdnForm{});
       Result<EdnForm> value = split_tuple(event.value, key);
@@ -128,7 +128,7 @@ class EventReader {
     });
   }
 
-  Result<void> read_results(const Event& event, Open& open) {
+  Result<void> read_results(const JepsenEvent& event, Open& open) {
     if (event.function.text != "txn") {
       EdnForm key;
       Result<EdnForm> value = split_tuple(event.value, key);
@@ -255,7 +255,7 @@ Result<History> read_edn(std::string_view text, std::string_view file, const Jep
     }
     std::optional<EdnForm> key;
     if (const EdnForm* found = map.find("key")) key = *found;
-    const Event event{field(map, "process"), field(map, "type"), field(map, "f"), field(map, "value"), key};
+    const JepsenEvent event{field(map, "process"), field(map, "type"), field(map, "f"), field(map, "value"), key};
     if (Result<void> read = events.read(event, map.line); !read) return tl::unexpected(read.error());
   }
 }
@@ -275,7 +275,7 @@ Result<History> read_jepsen_log(std::string_view text, std::string_view file, co
       if (!form->has_value()) return Place{file, lines.number()}.expected("process :type :function value");
       part = **std::move(form);
     }
-    const Event event{parts[0], parts[1], parts[2], parts[3], std::nullopt};
+    const JepsenEvent event{parts[0], parts[1], parts[2], parts[3], std::nullopt};
     if (Result<void> read = events.read(event, lines.number()); !read) return tl::unexpected(read.error());
   }
   return events.finish();

@@ -12,10 +12,12 @@ namespace {
 constexpr std::size_t kTextShownMax = 96;
 
 /// Keeps the kinds of values apart in their fingerprints.
-enum class Kind : std::uint64_t { kNil, kTruth, kInteger, kText, kList, kMember };
+enum class ValueKind : std::uint64_t { kNil, kTruth, kInteger, kText, kList, kMember };
 
-Fingerprint plain(Kind kind, std::uint64_t bits) { return scramble(scramble(bits), static_cast<std::uint64_t>(kind)); }
-Fingerprint sequence_fingerprint(Kind kind, const SequenceHash& sequence) {
+Fingerprint plain(ValueKind kind, std::uint64_t bits) {
+  return scramble(scramble(bits), static_cast<std::uint64_t>(kind));
+}
+Fingerprint sequence_fingerprint(ValueKind kind, const SequenceHash& sequence) {
   return sequence.fingerprint(static_cast<std::uint64_t>(kind));
 }
 
@@ -28,16 +30,18 @@ struct Hashed {
 Hashed hash_of(const Value& value);
 
 struct Hasher {
-  Hashed operator()(std::monostate) const { return {plain(Kind::kNil, 0)}; }
-  Hashed operator()(bool truth) const { return {plain(Kind::kTruth, truth ? 1 : 0)}; }
-  Hashed operator()(std::int64_t number) const { return {plain(Kind::kInteger, static_cast<std::uint64_t>(number))}; }
+  Hashed operator()(std::monostate) const { return {plain(ValueKind::kNil, 0)}; }
+  Hashed operator()(bool truth) const { return {plain(ValueKind::kTruth, truth ? 1 : 0)}; }
+  Hashed operator()(std::int64_t number) const {
+    return {plain(ValueKind::kInteger, static_cast<std::uint64_t>(number))};
+  }
   Hashed operator()(const std::string& text) const {
     SequenceHash sequence;
     for (const char character : text) {
       const std::uint64_t symbol = std::uint64_t{static_cast<unsigned char>(character)} + 1;
       sequence.push({symbol, symbol});
     }
-    return {sequence_fingerprint(Kind::kText, sequence), sequence};
+    return {sequence_fingerprint(ValueKind::kText, sequence), sequence};
   }
   Hashed operator()(const List& list) const {
     SequenceHash sequence;
@@ -47,7 +51,7 @@ struct Hasher {
       sequence.push(fingerprint);
       members = members + Values::as_member(fingerprint);
     }
-    return {sequence_fingerprint(Kind::kList, sequence), sequence, members};
+    return {sequence_fingerprint(ValueKind::kList, sequence), sequence, members};
   }
 };
 
@@ -98,7 +102,7 @@ std::optional<Fingerprint> Values::members(ValueId id) const {
 }
 
 Fingerprint Values::as_member(Fingerprint element) {
-  return scramble(element, static_cast<std::uint64_t>(Kind::kMember));
+  return scramble(element, static_cast<std::uint64_t>(ValueKind::kMember));
 }
 
 ValueId DerivedValues::append(ValueId sequence_id, ValueId tail) {
@@ -110,7 +114,7 @@ ValueId DerivedValues::append(ValueId sequence_id, ValueId tail) {
   } else {
     longer.push(fingerprint(tail));
   }
-  return find_or_add(sequence_fingerprint(text ? Kind::kText : Kind::kList, longer),
+  return find_or_add(sequence_fingerprint(text ? ValueKind::kText : ValueKind::kList, longer),
                      {longer, sequence_id, tail, kNone, text});
 }
 

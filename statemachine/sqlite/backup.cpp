@@ -9,7 +9,7 @@
 namespace quorate::sqlite {
 namespace {
 
-constexpr const char* kFile = "copy";
+constexpr const char* kCopyFile = "copy";
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
 }  // namespace
@@ -51,7 +51,8 @@ Result<std::unique_ptr<CompactBackup>> CompactBackup::make(const Backup& backup,
   }
   if (Result<void> filled = copy->fill(backup); !filled) return tl::unexpected(filled.error());
   {
-    Result<std::unique_ptr<ScratchDatabase>> database = ScratchDatabase::open(copy->files_, copy->directory_, kFile);
+    Result<std::unique_ptr<ScratchDatabase>> database =
+        ScratchDatabase::open(copy->files_, copy->directory_, kCopyFile);
     if (!database) return tl::unexpected(database.error());
     if (Result<std::string> done = (*database)->query("VACUUM"); !done) return tl::unexpected(done.error());
   }
@@ -67,7 +68,7 @@ CompactBackup::~CompactBackup() {
 }
 
 Result<void> CompactBackup::fill(const Backup& backup) {
-  Result<storage::AnyFile> file = files_.open(directory_ + "/" + kFile, storage::OpenMode::kCreate);
+  Result<storage::AnyFile> file = files_.open(directory_ + "/" + kCopyFile, storage::OpenMode::kCreate);
   if (!file) return tl::unexpected(file.error());
   file_ = std::move(*file);
   std::vector<std::byte> piece(kPieceBytes);

@@ -15,7 +15,7 @@
 namespace quorate::sqlite {
 namespace {
 
-constexpr const char* kFile = "database";
+constexpr const char* kReceivedFile = "database";
 constexpr const char* kLog = "database-wal";
 constexpr std::string_view kMagic{"SQLite format 3\0", 16};
 
@@ -69,7 +69,9 @@ bool Load::is_database(std::span<const std::byte> beginning) {
   return beginning.size() >= kMagic.size() && std::memcmp(beginning.data(), kMagic.data(), kMagic.size()) == 0;
 }
 
-Result<void> Load::append(std::span<const std::byte> bytes) { return append_to(file_, file_bytes_, kFile, bytes); }
+Result<void> Load::append(std::span<const std::byte> bytes) {
+  return append_to(file_, file_bytes_, kReceivedFile, bytes);
+}
 Result<void> Load::append_log(std::span<const std::byte> bytes) { return append_to(log_, log_bytes_, kLog, bytes); }
 
 Result<void> Load::append_to(std::optional<storage::AnyFile>& file, std::uint64_t& size, const char* name,
@@ -96,7 +98,7 @@ Result<void> Load::verify() {
   file_.reset();
   log_.reset();
   if (Result<void> checked = check_content(); !checked) return checked;
-  Result<storage::AnyFile> opened = files_.open(options_.directory + "/" + kFile, storage::OpenMode::kReadOnly);
+  Result<storage::AnyFile> opened = files_.open(options_.directory + "/" + kReceivedFile, storage::OpenMode::kReadOnly);
   if (!opened) return tl::unexpected(opened.error());
   file_ = std::move(*opened);
   is_verified_ = true;
@@ -132,7 +134,7 @@ Result<void> Load::check_header() {
 }
 
 Result<void> Load::check_content() {
-  Result<std::unique_ptr<ScratchDatabase>> opened = ScratchDatabase::open(files_, options_.directory, kFile);
+  Result<std::unique_ptr<ScratchDatabase>> opened = ScratchDatabase::open(files_, options_.directory, kReceivedFile);
   if (!opened) return tl::unexpected(opened.error());
   const std::unique_ptr<ScratchDatabase> database = std::move(*opened);
   if (Result<std::string> set = database->query("PRAGMA cell_size_check=ON"); !set) {
