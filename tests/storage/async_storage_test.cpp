@@ -24,7 +24,7 @@ using ::testing::IsEmpty;
 static_assert(Storage<AsyncStorage<SimWal, ManualExecutor>>);
 static_assert(Storage<MemoryStorage<ManualExecutor>>);
 
-Entry entry(std::uint64_t index, std::size_t size = 10, EntryKind kind = EntryKind::kCommand) {
+Entry sized_entry(std::uint64_t index, std::size_t size = 10, EntryKind kind = EntryKind::kCommand) {
   return {Term{1}, Index{index}, kind, LogTime{index}, Payload::copy_of(std::string(size, 'x'))};
 }
 
@@ -53,7 +53,7 @@ class AsyncStorageTest : public ::testing::Test {
 };
 
 TEST_F(AsyncStorageTest, CompletesInOrderWhenDurable) {
-  submit({.hard_state = HardState{Term{1}, {}, {}}, .entries = {entry(1)}});
+  submit({.hard_state = HardState{Term{1}, {}, {}}, .entries = {sized_entry(1)}});
   EXPECT_THAT(completed, IsEmpty());
   executor.run_one();
   EXPECT_THAT(completed, ElementsAre(1));
@@ -64,7 +64,7 @@ TEST_F(AsyncStorageTest, CompletesInOrderWhenDurable) {
 TEST_F(AsyncStorageTest, WhatComesWhileAJobRunsSharesOneSync) {
   submit({.hard_state = HardState{Term{1}, {}, {}}});
   const std::uint64_t before = disk.operations();
-  for (std::uint64_t index = 1; index <= 20; ++index) submit({.entries = {entry(index)}});
+  for (std::uint64_t index = 1; index <= 20; ++index) submit({.entries = {sized_entry(index)}});
   EXPECT_EQ(executor.waiting(), 1U);
   executor.run_one();
   EXPECT_EQ(completed.size(), 1U);
@@ -76,7 +76,7 @@ TEST_F(AsyncStorageTest, WhatComesWhileAJobRunsSharesOneSync) {
 
 TEST_F(AsyncStorageTest, AJobHasALimit) {
   submit({.hard_state = HardState{Term{1}, {}, {}}});
-  for (std::uint64_t index = 1; index <= 8; ++index) submit({.entries = {entry(index, kJobBytesTarget / 2)}});
+  for (std::uint64_t index = 1; index <= 8; ++index) submit({.entries = {sized_entry(index, kJobBytesTarget / 2)}});
   executor.run_one();
   executor.run_one();
   EXPECT_EQ(completed.size(), 3U);
@@ -87,11 +87,11 @@ TEST_F(AsyncStorageTest, AJobHasALimit) {
 TEST_F(AsyncStorageTest, AnErrorEndsEverythingInOrder) {
   submit({.hard_state = HardState{Term{1}, {}, {}}});
   disk.arm(sim::DiskFault::kSyncError);
-  submit({.entries = {entry(1)}});
+  submit({.entries = {sized_entry(1)}});
   executor.run_all();
   EXPECT_THAT(completed, IsEmpty());
   EXPECT_THAT(errors, ElementsAre(ErrorKind::kIo, ErrorKind::kIo));
-  submit({.entries = {entry(2)}});
+  submit({.entries = {sized_entry(2)}});
   executor.run_all();
   EXPECT_THAT(errors, ElementsAre(ErrorKind::kIo, ErrorKind::kIo, ErrorKind::kIo));
 }
@@ -101,7 +101,7 @@ TEST_F(AsyncStorageTest, BatchesWaitWhileTheDiskIsFull) {  // pitfall C22
   executor.run_all();
   disk.set_capacity(disk.used_bytes());
   for (std::uint64_t index = 1; index <= 30; ++index) {
-    submit({.entries = {entry(index, 1000)}});
+    submit({.entries = {sized_entry(index, 1000)}});
     executor.run_all();
   }
   EXPECT_TRUE(storage.is_waiting_for_space());
@@ -120,7 +120,7 @@ TEST_F(AsyncStorageTest, RoomThatComesWhileAJobFindsNoneIsNoticed) {  // a simul
   submit({.hard_state = HardState{Term{1}, {}, {}}});
   executor.run_all();
   disk.set_capacity(disk.used_bytes());
-  for (std::uint64_t index = 1; index <= 30; ++index) submit({.entries = {entry(index, 1000)}});
+  for (std::uint64_t index = 1; index <= 30; ++index) submit({.entries = {sized_entry(index, 1000)}});
   executor.run_one();
   executor.run_one([&] {
     disk.set_capacity(UINT64_MAX);
@@ -133,11 +133,11 @@ TEST_F(AsyncStorageTest, RoomThatComesWhileAJobFindsNoneIsNoticed) {  // a simul
 TEST_F(AsyncStorageTest, CompactionGoesAheadOfWhatWaitsForSpace) {
   submit({.hard_state = HardState{Term{1}, {}, {}}});
   for (std::uint64_t index = 1; index <= 30; ++index) {
-    submit({.entries = {entry(index, 1000)}});
+    submit({.entries = {sized_entry(index, 1000)}});
     executor.run_all();
   }
   disk.set_capacity(disk.used_bytes());
-  for (std::uint64_t index = 31; index <= 60; ++index) submit({.entries = {entry(index, 1000)}});
+  for (std::uint64_t index = 31; index <= 60; ++index) submit({.entries = {sized_entry(index, 1000)}});
   executor.run_all();
   ASSERT_TRUE(storage.is_waiting_for_space());
   const LogId through{Term{1}, Index{completed.back()}};
@@ -147,7 +147,7 @@ TEST_F(AsyncStorageTest, CompactionGoesAheadOfWhatWaitsForSpace) {
 }
 
 TEST_F(AsyncStorageTest, CompactsBehindWhatWasSubmitted) {
-  submit({.hard_state = HardState{Term{1}, {}, {}}, .entries = {entry(1), entry(2), entry(3)}});
+  submit({.hard_state = HardState{Term{1}, {}, {}}, .entries = {sized_entry(1), sized_entry(2), sized_entry(3)}});
   storage.compact({Term{1}, Index{2}});
   model.compact({Term{1}, Index{2}});
   executor.run_all();
@@ -155,7 +155,7 @@ TEST_F(AsyncStorageTest, CompactsBehindWhatWasSubmitted) {
 }
 
 TEST_F(AsyncStorageTest, IdleTimeIsUsedToMarkTheLastGroup) {
-  submit({.hard_state = HardState{Term{1}, {}, {}}, .entries = {entry(1)}});
+  submit({.hard_state = HardState{Term{1}, {}, {}}, .entries = {sized_entry(1)}});
   const std::uint64_t before = disk.operations();
   executor.run_all();
   EXPECT_EQ(disk.operations(), before + 3) << "a write, a sync, and the mark";

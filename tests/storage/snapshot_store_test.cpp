@@ -9,18 +9,17 @@
 
 #include "sim/disk.hpp"
 #include "tests/storage/generators.hpp"
+#include "tests/storage/wal_workload.hpp"
 
 namespace quorate::storage {
 namespace {
 
+using quorate::testing::kCrashPolicies;
 using sim::CrashPolicy;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Store = SnapshotStore<sim::SimFiles>;
-
-constexpr CrashPolicy kPolicies[] = {CrashPolicy::kKeepAll, CrashPolicy::kDropAll, CrashPolicy::kTear,
-                                     CrashPolicy::kReorder};
 
 CheckpointContext context_of(std::uint64_t index) {
   return {{Term{index / 10 + 1}, Index{index}},
@@ -238,7 +237,7 @@ TEST(SnapshotStoreCrash, AtEveryOperationInEveryWay) {
   const std::uint64_t operations = undisturbed.operations();
   ASSERT_GT(operations, 30U);
   for (std::uint64_t stop = 0; stop <= operations; ++stop) {
-    for (const CrashPolicy policy : kPolicies) {
+    for (const CrashPolicy policy : kCrashPolicies) {
       SCOPED_TRACE(::testing::Message() << "stopped after " << stop << ", policy " << static_cast<int>(policy));
       sim::SimFiles disk{Random(stop)};
       disk.stop_after(stop);

@@ -11,14 +11,12 @@
 namespace quorate::storage {
 namespace {
 
+using quorate::testing::kCrashPolicies;
 using quorate::testing::LogModel;
 using quorate::testing::model_of;
 using quorate::testing::SimWal;
 using quorate::testing::small_wal;
 using sim::CrashPolicy;
-
-constexpr CrashPolicy kPolicies[] = {CrashPolicy::kKeepAll, CrashPolicy::kDropAll, CrashPolicy::kTear,
-                                     CrashPolicy::kReorder};
 
 /// A node's log through several lives, and what must be in it.
 class Lives {
@@ -143,7 +141,7 @@ TEST_P(WalCrash, AtEveryOperationInEveryWay) {
   const std::uint64_t operations = operations_of(GetParam());
   ASSERT_GT(operations, 60U);
   for (std::uint64_t stop = 0; stop <= operations; ++stop) {
-    for (const CrashPolicy policy : kPolicies) {
+    for (const CrashPolicy policy : kCrashPolicies) {
       Lives lives(stop, GetParam());
       lives.disk.stop_after(stop);
       if (lives.open()) lives.work(kSteps);
@@ -170,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(Workloads, WalCrash, ::testing::Values(1, 2, 3));
 TEST(WalCrashInRecovery, AtEveryOperation) {
   const std::uint64_t operations = operations_of(4);
   for (std::uint64_t stop = 10; stop <= operations; stop += 7) {
-    for (const CrashPolicy policy : kPolicies) {
+    for (const CrashPolicy policy : kCrashPolicies) {
       Lives lives(stop, 4);
       lives.disk.stop_after(stop);
       if (lives.open()) lives.work(kSteps);

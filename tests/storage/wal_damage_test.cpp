@@ -11,6 +11,7 @@
 namespace quorate::storage {
 namespace {
 
+using quorate::testing::entry;
 using quorate::testing::LogModel;
 using quorate::testing::model_of;
 using quorate::testing::SimWal;
@@ -18,10 +19,6 @@ using quorate::testing::small_wal;
 using sim::CrashPolicy;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-Entry entry(std::uint64_t term, std::uint64_t index, std::string_view body = "body") {
-  return {Term{term}, Index{index}, EntryKind::kCommand, LogTime{index * 10}, Payload::copy_of(body)};
-}
 
 /// A log at rest: everything is on the disk, the mark behind the last group included.
 class DamagedLog {

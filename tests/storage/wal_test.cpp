@@ -11,6 +11,7 @@
 namespace quorate::storage {
 namespace {
 
+using quorate::testing::entry;
 using quorate::testing::LogModel;
 using quorate::testing::model_of;
 using quorate::testing::SimWal;
@@ -20,11 +21,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr HardState kTermOne{Term{1}, NodeId{2}, Index{}};
-
-Entry entry(std::uint64_t term, std::uint64_t index, std::string_view body = "body",
-            EntryKind kind = EntryKind::kCommand) {
-  return {Term{term}, Index{index}, kind, LogTime{index * 10}, Payload::copy_of(body)};
-}
 
 class WalTest : public ::testing::Test {
  protected:

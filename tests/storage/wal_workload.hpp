@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "consensus/concepts.hpp"
@@ -108,6 +109,15 @@ inline PersistBatch random_batch(const LogModel& model, Random& random) {
     batch.entries.push_back(make_entry(last, random.below(10) == 0 ? random.below(3000) : random.below(100), random));
   }
   return batch;
+}
+
+/// What a crash may leave of what was not durable.
+inline constexpr sim::CrashPolicy kCrashPolicies[] = {sim::CrashPolicy::kKeepAll, sim::CrashPolicy::kDropAll,
+                                                      sim::CrashPolicy::kTear, sim::CrashPolicy::kReorder};
+
+inline Entry entry(std::uint64_t term, std::uint64_t index, std::string_view body = "body",
+                   EntryKind kind = EntryKind::kCommand) {
+  return {Term{term}, Index{index}, kind, LogTime{index * 10}, Payload::copy_of(body)};
 }
 
 inline storage::WalOptions small_wal() {
