@@ -9,8 +9,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "consensus/result.hpp"
+#include "server/statement_scanner.hpp"
 
 namespace quorate::server {
 
@@ -21,15 +23,18 @@ class SqlTextSplitter {
  public:
   /// kInvalidArgument if a statement is longer than allowed.
   Result<void> add(std::string_view text);
-  /// Whole statements, all that there are; nothing if the last one goes on in the next piece.
+  /// Whole statements: all that there are but the last one, which may be the dump's COMMIT.
   [[nodiscard]] std::optional<std::string> take();
   /// What is left behind the last piece.
   [[nodiscard]] std::string finish();
 
  private:
   void leave_out_beginning();
+  void remove(std::size_t bytes);
 
   std::string text_;
+  std::vector<std::size_t> ends_;  ///< of the whole statements in the text
+  StatementScanner scanner_;
   bool has_begun_ = false;
 };
 
