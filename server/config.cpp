@@ -44,6 +44,23 @@ Result<void> complete_addresses(NodeConfig& config) {
   return {};
 }
 
+Result<void> check_discovery(const NodeConfig& config) {
+  const discovery::DiscoveryOptions& options = config.discovery;
+  if (!options.is_on()) {
+    if (options.config.empty()) return {};
+    return refuse("-disco-config says nothing without -disco-mode: name one of consul-kv, etcd-kv, dns, dns-srv");
+  }
+  if (!discovery::mode_named(options.mode))
+    return refuse("-disco-mode: \"" + options.mode + "\" is none of consul-kv, etcd-kv, dns, dns-srv");
+  if (!config.join.empty()) return refuse("-join and -disco-mode both say where the others are: use one of them");
+  if (options.has_store() && config.bootstrap_expect > 0)
+    return refuse("-bootstrap-expect has no place with -disco-mode " + options.mode +
+                  ": whoever is first begins the cluster; leave it out");
+  if (!options.has_store() && config.bootstrap_expect == 0 && !config.is_read_replica)
+    return refuse("-disco-mode " + options.mode + " needs -bootstrap-expect: the number of nodes that begin a cluster");
+  return {};
+}
+
 Result<void> check_joining(NodeConfig& config) {
   std::erase(config.join, "");
   std::ranges::sort(config.join);
@@ -55,7 +72,7 @@ Result<void> check_joining(NodeConfig& config) {
   const bool names_itself = std::ranges::binary_search(config.join, config.raft_advertised);
   if (config.bootstrap_expect == 0 && names_itself)
     return refuse("-join: " + config.raft_advertised + " is this node itself; name others");
-  if (config.bootstrap_expect == 0) return {};
+  if (config.bootstrap_expect == 0 || config.discovery.is_on()) return {};
   if (!names_itself)
     config.join.insert(std::ranges::lower_bound(config.join, config.raft_advertised), config.raft_advertised);
   if (config.join.size() < config.bootstrap_expect)
@@ -97,6 +114,7 @@ Result<void> check_security(const NodeConfig& config) {
 Result<NodeConfig> complete(NodeConfig config) {
   if (config.data_directory.empty()) return refuse("no data directory is named");
   if (auto done = complete_addresses(config); !done) return tl::unexpected(done.error());
+  if (auto done = check_discovery(config); !done) return tl::unexpected(done.error());
   if (auto done = check_joining(config); !done) return tl::unexpected(done.error());
   if (member_address(config.node_id, config.raft_advertised, kFeatureLevel).size() > kAddressBytesMax)
     return refuse("-node-id is too long");

@@ -12,6 +12,7 @@
 
 #include "consensus/result.hpp"
 #include "consensus/types.hpp"
+#include "server/discovery/options.hpp"
 #include "server/feature_level.hpp"
 #include "server/log.hpp"
 #include "server/write_queue_options.hpp"
@@ -47,6 +48,7 @@ struct NodeConfig {
   unsigned bootstrap_expect = 0;
   Duration bootstrap_expect_timeout = std::chrono::seconds(120);
   bool is_read_replica = false;
+  discovery::DiscoveryOptions discovery;
 
   // How it leaves.
   bool leave_on_shutdown = false;
@@ -87,7 +89,7 @@ struct NodeConfig {
   /// What the build claims to know. Another one only in tests of clusters of several versions.
   FeatureLevel feature_level = kFeatureLevel;
 
-  [[nodiscard]] bool has_to_find_others() const { return !join.empty() || bootstrap_expect > 0; }
+  [[nodiscard]] bool has_to_find_others() const { return !join.empty() || bootstrap_expect > 0 || discovery.is_on(); }
   /// Users or certificates, which can be read again.
   [[nodiscard]] bool has_security_files() const { return !auth_file.empty() || http_tls.is_on() || node_tls.is_on(); }
 };

@@ -23,6 +23,8 @@ constexpr Duration kQuestionTimeout = std::chrono::seconds(2);
 constexpr Duration kJoinTimeout = std::chrono::seconds(10);
 /// Nodes that wait for each other look more often than one that waits for a cluster.
 constexpr Duration kBootstrapPause = std::chrono::milliseconds(200);
+/// And where every look costs others something.
+constexpr Duration kLookUpPause = std::chrono::seconds(1);
 /// A leader that was named is asked at once; but not in a circle.
 constexpr Duration kHintPause = std::chrono::milliseconds(50);
 
@@ -32,15 +34,44 @@ constexpr Duration kHintPause = std::chrono::milliseconds(50);
 
 void Entrance::look_for_cluster() {
   begun_ = AsioRuntime::now();
+  look_up();
+}
+
+void Entrance::look_up() {
+  if (discovery_ == nullptr) return ask_around();
+  const auto founding = config_.is_read_replica ? discovery::Founding::kForbidden : discovery::Founding::kAllowed;
+  discovery_->find(founding, [this](const Result<discovery::Whereabouts>& found) { found_out(found); });
+}
+
+void Entrance::found_out(const Result<discovery::Whereabouts>& found) {
+  if (!found)
+    return nobody_to_ask("cannot look up where the others are: " + found.error().message, look_up_pause_.next());
+  look_up_pause_.reset();
+  if (found->is_founder) return events_.found();
+  if (found->addresses.empty()) return nobody_to_ask(found->note, kLookUpPause);
+  addresses_ = found->addresses;
   ask_around();
+}
+
+/// That counts for no attempt: whoever could be asked does not exist yet, or is not known because something else does
+/// not work, which may take any time. Said once.
+void Entrance::nobody_to_ask(std::string why, Duration pause) {
+  last_problem_ = std::move(why);
+  if (is_too_late()) return pause_or_give_up();
+  if (std::exchange(logged_problem_, last_problem_) != last_problem_) log_warn(last_problem_ + "; trying again");
+  alarms_.after(pause, [this] { look_up(); });
 }
 
 void Entrance::ask_around() {
   heard_.clear();
-  std::vector<std::string> others = config_.join;
+  round_begun_ = AsioRuntime::now();
+  std::vector<std::string> others = addresses_;
   std::erase(others, config_.raft_advertised);
   unanswered_ = others.size();
-  if (others.empty()) return alarms_.after({}, [this] { everybody_asked(); }), void();
+  if (others.empty()) {
+    alarms_.after({}, [this] { everybody_asked(); });
+    return;
+  }
   for (const std::string& address : others)
     transport_.call(address, describe_request(), kQuestionTimeout,
                     [this, address](const CallResult& result) { heard(address, result); });
@@ -59,31 +90,47 @@ void Entrance::heard(const std::string& address, const CallResult& result) {
 }
 
 void Entrance::everybody_asked() {
-  std::set<std::string> names{name_};
+  std::vector<discovery::FounderChoice::Heard> without_cluster;
   for (const auto& [address, node] : heard_) {
     if (node.cluster != ClusterId{}) return events_.joins(node.cluster);
-    names.insert(node.name);
-    last_problem_ = address + " belongs to no cluster yet";
+    if (node.name == name_ && node.address == config_.raft_advertised) continue;  // itself, by another address
+    last_problem_ = address + (node.name == name_ ? " has the same -node-id" : " belongs to no cluster yet");
+    if (node.name != name_) without_cluster.push_back({node.name, node.address, node.leader_address});
   }
-  const bool is_founder = config_.bootstrap_expect > 0 && config_.join.front() == config_.raft_advertised;
-  if (is_founder && names.size() >= config_.bootstrap_expect) return events_.found();
+  if (config_.bootstrap_expect > 0 && is_founder(without_cluster)) return events_.found();
   pause_or_give_up();
+}
+
+/// By the list that all have, or by what all have chosen.
+bool Entrance::is_founder(const std::vector<discovery::FounderChoice::Heard>& without_cluster) {
+  if (discovery_ != nullptr) {
+    const bool is_chosen = choice_.weigh(round_begun_, AsioRuntime::now(), without_cluster);
+    events_.expects(choice_.choice());
+    return is_chosen;
+  }
+  std::set<std::string> names{name_};
+  for (const auto& node : without_cluster) names.insert(node.name);
+  return addresses_.front() == config_.raft_advertised && names.size() >= config_.bootstrap_expect;
+}
+
+bool Entrance::is_too_late() const {
+  return config_.bootstrap_expect > 0 && AsioRuntime::now() - begun_ >= config_.bootstrap_expect_timeout;
 }
 
 void Entrance::pause_or_give_up() {
   ++attempts_;
   if (config_.bootstrap_expect > 0) {
-    if (AsioRuntime::now() - begun_ >= config_.bootstrap_expect_timeout)
+    if (is_too_late())
       return events_.refused(fmt::format("no cluster of {} nodes has come about in time; the last problem was: {}",
                                          config_.bootstrap_expect, last_problem_));
-    alarms_.after(kBootstrapPause, [this] { ask_around(); });
+    alarms_.after(discovery_ != nullptr ? kLookUpPause : kBootstrapPause, [this] { look_up(); });
     return;
   }
   if (attempts_ >= config_.join_attempts)
     return events_.refused(
         fmt::format("found no cluster to join in {} attempts; the last problem was: {}", attempts_, last_problem_));
   log_warn(fmt::format("found no cluster to join yet ({}); trying again", last_problem_));
-  alarms_.after(config_.join_interval, [this] { ask_around(); });
+  alarms_.after(config_.join_interval, [this] { look_up(); });
 }
 
 // --- Becoming known ---
@@ -142,10 +189,10 @@ void Entrance::ask_to_join() {
                   [this, address](const CallResult& result) { answered(address, result); });
 }
 
-/// Those on the command line; and, if what is known of this node is wrong, all members.
+/// Those on the command line, or that were looked up; and, if what is known of this node is wrong, all members.
 std::vector<std::string> Entrance::whom_to_ask() const {
   const Configuration& configuration = replica_->core().configuration();
-  std::vector<std::string> addresses = config_.join;
+  std::vector<std::string> addresses = addresses_;
   const Member* self = configuration.find(replica_->core().id());
   if (self != nullptr && endpoint_in(self->address) != config_.raft_advertised)
     for (const Member& member : configuration.members) addresses.push_back(endpoint_in(member.address));
@@ -193,14 +240,24 @@ void Entrance::next_to_ask() {
   const Instant now = AsioRuntime::now();
   const bool is_member = replica_->core().configuration().contains(replica_->core().id());
   const bool is_close = std::exchange(was_answered_, false) && now - attempt_begun_ < config_.join_interval;
-  const bool can_only_wait = is_member || config_.join.empty();
+  const bool can_only_wait = is_member || (config_.join.empty() && discovery_ == nullptr);
   if (can_only_wait || is_close) return alarms_.after(kBootstrapPause, [this] { ask_to_join(); }), void();
   attempt_begun_ = now;
   if (++attempts_ >= config_.join_attempts)
     return events_.refused(
         fmt::format("could not join in {} attempts; the last problem was: {}", attempts_, last_problem_));
   log_warn(fmt::format("could not join yet ({}); trying again", last_problem_));
-  alarms_.after(config_.join_interval, [this] { ask_to_join(); });
+  alarms_.after(config_.join_interval, [this] { look_up_again(); });
+}
+
+/// The cluster is known, and may have moved.
+void Entrance::look_up_again() {
+  if (discovery_ == nullptr) return ask_to_join();
+  discovery_->find(discovery::Founding::kForbidden, [this](const Result<discovery::Whereabouts>& found) {
+    if (found && !found->addresses.empty()) addresses_ = found->addresses;
+    if (!found) last_problem_ = found.error().message;
+    ask_to_join();
+  });
 }
 
 }  // namespace quorate::server

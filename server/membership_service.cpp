@@ -78,7 +78,10 @@ bool awaits_promotion(const Member& member) {
 NodeDescription MembershipService::describe_self() const {
   NodeDescription description{
       .name = self_.name, .address = self_.address, .api_url = self_.api_url, .version = self_.version};
-  if (replica_ == nullptr) return description;
+  if (replica_ == nullptr) {
+    description.leader_address = expected_founder_;
+    return description;
+  }
   const Core& core = replica_->core();
   description.cluster = replica_->identity().cluster;
   description.leader = core.leader();

@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/alarms.hpp"
@@ -45,6 +46,8 @@ class MembershipService final : public Cluster {
   void serve(Replica* replica) { replica_ = replica; }
   /// Something may have changed that gives the leader work.
   void look_around();
+  /// While this node belongs to no cluster: the address of the node that it takes for the one that begins it.
+  void expect_founder(std::string address) { expected_founder_ = std::move(address); }
   /// Whether this node was a member and is none any more.
   void mark_removed(bool is_removed) { is_removed_ = is_removed; }
 
@@ -89,6 +92,7 @@ class MembershipService final : public Cluster {
   Replica* replica_ = nullptr;
   bool is_promoting_ = false;
   bool is_removed_ = false;
+  std::string expected_founder_;
   ClusterCounts counts_;
 };
 

@@ -81,6 +81,7 @@ NodeServer::NodeServer(NodeConfig config, DataDirectory directory, std::optional
 NodeServer::~NodeServer() {
   http_server_.reset();
   entrance_.reset();
+  discovery_.reset();
   removal_watch_.reset();
   database_.serve(nullptr);
   if (cluster_) cluster_->serve(nullptr);
@@ -104,6 +105,7 @@ Result<void> NodeServer::run() {
             log_info(fmt::format("joining cluster {:016x}", cluster.value));
             open_replica_or_stop();
           },
+      .expects = [this](const std::string& founder) { cluster_->expect_founder(founder); },
       .entered =
           [this] {
             log_info(fmt::format("node {} is a member of the cluster", name_));
@@ -111,8 +113,8 @@ Result<void> NodeServer::run() {
           },
       .refused = [this](std::string why) { finish(Error{ErrorKind::kUnavailable, std::move(why)}); },
   };
-  entrance_ =
-      std::make_unique<Entrance>(*transport_, alarms_, config_, name_, security_->join_login(), std::move(events));
+  entrance_ = std::make_unique<Entrance>(*transport_, alarms_, discovery_ ? &**discovery_ : nullptr, config_, name_,
+                                         security_->join_login(), std::move(events));
   if (record_) {
     runtime_.post([this] { open_replica_or_stop(); });
   } else {
@@ -156,6 +158,10 @@ Result<void> NodeServer::listen() {
                                .feature_level = config_.feature_level};
   cluster_ = std::make_unique<MembershipService>(*transport_, alarms_, std::move(self));
   self_ = cluster_->describe_self();
+  auto discovery = NodeDiscovery::open(
+      config_, self_, [this](std::function<void()> task) { runtime_.post(std::move(task)); }, alarms_);
+  if (!discovery) return tl::unexpected(discovery.error());
+  discovery_ = std::move(*discovery);
   sql_ = std::make_unique<SqlRoute>(database_, *cluster_, alarms_);
   write_queue_ = std::make_unique<WriteQueue>(
       config_.write_queue, random_number(),
@@ -208,8 +214,15 @@ http::HttpServiceOptions NodeServer::service_options() {
 }
 
 StatusSources NodeServer::status_sources() {
-  return {config_,       self_, started_, replica_.get(), transport_.get(), http_server_.get(), removal_watch_.get(),
-          cluster_.get()};
+  return {config_,
+          self_,
+          started_,
+          replica_.get(),
+          transport_.get(),
+          http_server_.get(),
+          removal_watch_.get(),
+          cluster_.get(),
+          discovery_ ? &**discovery_ : nullptr};
 }
 
 /// What another node asks of this one. Whoever has no cluster yet may ask for nothing that is in it.
@@ -286,8 +299,9 @@ std::function<void(std::optional<Payload>)> NodeServer::reply_later(transport::C
 void NodeServer::look_for_cluster() {
   if (config_.has_to_find_others()) return entrance_->look_for_cluster();
   if (config_.is_read_replica)
-    return finish(
-        Error{ErrorKind::kInvalidArgument, "a read replica cannot begin a cluster; name its nodes with -join"});
+    return finish(Error{ErrorKind::kInvalidArgument,
+                        "a read replica cannot begin a cluster; name its nodes with -join, or "
+                        "how to find them with -disco-mode"});
   runtime_.post([this] {
     record_ = {.name = name_, .cluster = ClusterId{random_number()}, .stage = NodeRecord::Stage::kFounding};
     log_info(fmt::format("beginning cluster {:016x}", record_->cluster.value));
@@ -342,6 +356,7 @@ void NodeServer::changed() {
   const Core& core = replica_->core();
   removal_watch_->look();
   cluster_->look_around();
+  if (discovery_) (*discovery_)->lead(replica_->is_leader());
   const FeatureLevel level = level_in_force(core.configuration());
   if (level > known_level_ && core.configuration_index() <= core.commit())
     log_info(fmt::format("feature level {} is in force", (known_level_ = level).value));

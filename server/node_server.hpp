@@ -23,6 +23,7 @@
 #include "server/entrance.hpp"
 #include "server/http/service.hpp"
 #include "server/membership_service.hpp"
+#include "server/node_discovery.hpp"
 #include "server/node_security.hpp"
 #include "server/node_status.hpp"
 #include "server/peer_protocol.hpp"
@@ -109,6 +110,7 @@ class NodeServer {
   std::unique_ptr<BulkService> bulk_;
   std::unique_ptr<http::HttpService> service_;
   std::unique_ptr<http::HttpServer> http_server_;
+  std::unique_ptr<NodeDiscovery> discovery_;  ///< null: there is none
   std::unique_ptr<Entrance> entrance_;
   std::unique_ptr<RemovalWatch> removal_watch_;
   std::unique_ptr<Replica> replica_;

@@ -282,6 +282,7 @@ void write_status(const StatusSources& sources, StatusTree& status) {
   write_tls(sources.config.node_tls, status["mux"]["tls"]);
   write_http(sources, status["http"]);
   write_store(sources, status["store"]);
+  if (sources.discovery != nullptr) sources.discovery->write_status(status["disco"]);
 }
 
 void write_metrics(const StatusSources& sources, MetricsText& metrics) {

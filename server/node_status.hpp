@@ -7,6 +7,7 @@
 #include <string>
 
 #include "server/config.hpp"
+#include "server/discovery/discovery.hpp"
 #include "server/http/metrics.hpp"
 #include "server/http/status_tree.hpp"
 #include "server/membership_service.hpp"
@@ -27,6 +28,7 @@ struct StatusSources {
   const http::HttpServer* http_server = nullptr;
   const RemovalWatch* removal_watch = nullptr;
   const MembershipService* membership = nullptr;
+  const discovery::Discovery* discovery = nullptr;
 };
 
 /// By name.

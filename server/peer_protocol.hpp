@@ -43,9 +43,9 @@ struct NodeDescription {
   std::string address;  ///< for nodes
   std::string api_url;  ///< for clients
   std::string version;
-  ClusterId cluster;  ///< 0: it belongs to none yet
-  NodeId leader;      ///< whom it takes for the leader
-  std::string leader_address;
+  ClusterId cluster;           ///< 0: it belongs to none yet
+  NodeId leader;               ///< whom it takes for the leader
+  std::string leader_address;  ///< without a cluster: of the node that it expects to begin one; empty: none
   Index commit;
   Index applied;
   bool is_ready = false;  ///< it has applied what it had when it started, and serves

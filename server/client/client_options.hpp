@@ -2,7 +2,9 @@
 // flags, the environment and URLs to what the client needs. Pure, but for the files of certificates that are read.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,12 +18,21 @@ class App;
 
 namespace quorate::client {
 
+enum class Redirects : std::uint8_t {
+  kFollowed,  ///< by the same credentials: only for nodes of one cluster
+  kReturned,  ///< as answers, whose body is the location
+};
+
 struct ClientOptions {
   std::vector<std::string> hosts;  ///< "host:port" each
   std::string credentials;         ///< "user:password", or empty
   std::string prefix;              ///< of every path; empty, or like "/a"
   std::chrono::milliseconds timeout{30'000};
   std::shared_ptr<transport::TlsContext> tls;  ///< null: plain HTTP
+  Redirects redirects = Redirects::kFollowed;
+  std::uint64_t reply_bytes_max = std::uint64_t{1} << 30;
+  /// Raised on any thread, it ends what the client waits for within a tenth of a second. Null: nobody will.
+  std::shared_ptr<const std::atomic<bool>> stop;
 };
 
 /// What a user may say of it on the command line.

@@ -23,7 +23,8 @@ using asio::ip::tcp;
 using transport::detail::Stream;
 
 constexpr int kRedirectsMax = 5;
-constexpr std::size_t kReplyBytesMax = std::size_t{1} << 30;
+/// Between two looks at the stop flag.
+constexpr std::chrono::milliseconds kStopInterval{100};
 
 std::string base64(std::string_view text) {
   std::string encoded(boost::beast::detail::base64::encoded_size(text.size()), '\0');
@@ -36,9 +37,9 @@ std::string base64(std::string_view text) {
 /// One connection, plain or secure; an error of any kind ends its use.
 class HttpClient::Connection {
  public:
-  explicit Connection(std::chrono::milliseconds timeout) : timeout_(timeout) {}
+  explicit Connection(const ClientOptions& options) : options_(options), timeout_(options.timeout) {}
 
-  Result<void> open(const std::string& host, const transport::TlsContext* tls) {
+  Result<void> open(const std::string& host) {
     const auto colon = host.rfind(':');
     if (colon == std::string::npos)
       return fail(ErrorKind::kInvalidArgument, "\"" + host + "\" is not of the form host:port");
@@ -54,7 +55,7 @@ class HttpClient::Connection {
     if (error) return fail(ErrorKind::kUnavailable, host + ": " + error.message());
     socket.set_option(tcp::no_delay(true), error);
     socket.non_blocking(true, error);
-    stream_.emplace(std::move(socket), tls, name);
+    stream_.emplace(std::move(socket), options_.tls.get(), name);
     if (!stream_->is_secure()) return {};
     error = wait([this](auto done) { stream_->async_handshake(done); });
     if (error) return fail(ErrorKind::kUnavailable, host + ": " + advise(stream_->describe(error)));
@@ -78,7 +79,7 @@ class HttpClient::Connection {
   /// Reads one answer; `sink` gets the body of a successful one piece by piece.
   Result<void> read(const BodySink& sink, Answer& answer) {
     http::response_parser<http::buffer_body> parser;
-    parser.body_limit(kReplyBytesMax);
+    parser.body_limit(options_.reply_bytes_max);
     parser.eager(true);
     std::array<char, 65536> body;
     boost::system::error_code error;
@@ -154,8 +155,14 @@ class HttpClient::Connection {
   boost::system::error_code wait(Start&& start, Cut&& cut) {
     std::optional<boost::system::error_code> result;
     start([&result](boost::system::error_code code) { result = code; });
+    const auto is_stopped = [this] { return options_.stop != nullptr && options_.stop->load(); };
+    auto now = std::chrono::steady_clock::now();
+    const auto deadline = now + timeout_;
     context_.restart();
-    context_.run_for(timeout_);
+    while (!result && now < deadline && !is_stopped()) {
+      context_.run_until(options_.stop != nullptr ? std::min(deadline, now + kStopInterval) : deadline);
+      now = std::chrono::steady_clock::now();
+    }
     if (result) return *result;
     cut();
     context_.restart();
@@ -163,6 +170,7 @@ class HttpClient::Connection {
     return asio::error::timed_out;
   }
 
+  const ClientOptions& options_;
   std::chrono::milliseconds timeout_;
   asio::io_context context_;
   std::optional<Stream> stream_;
@@ -210,7 +218,7 @@ Result<HttpReply> HttpClient::send(const HttpRequest& request, const BodySink& s
       connection_.reset();
       current_ = (current_ + 1) % options_.hosts.size();
     }
-    if (!reply || reply->status / 100 != 3) return reply;
+    if (!reply || reply->status / 100 != 3 || options_.redirects == Redirects::kReturned) return reply;
     // "http://host:port/path": the body of a redirect is its location here.
     const std::string& location = reply->body;
     if (options_.tls != nullptr && !location.starts_with("https://"))
@@ -237,11 +245,12 @@ Result<HttpReply> HttpClient::send_once(const HttpRequest& request, const BodySi
     text += "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(bytes) + "\r\n";
   }
   if (!request.idempotency_key.empty()) text += "Idempotency-Key: " + request.idempotency_key + "\r\n";
+  for (const std::string& field : request.fields) text += field + "\r\n";
   text += "\r\n" + request.body;
   const bool reused = connection_ != nullptr;
   if (!reused) {
-    connection_ = std::make_unique<Connection>(options_.timeout);
-    if (auto opened = connection_->open(host(), options_.tls.get()); !opened) {
+    connection_ = std::make_unique<Connection>(options_);
+    if (auto opened = connection_->open(host()); !opened) {
       connection_.reset();
       return tl::unexpected(opened.error());
     }

@@ -1,7 +1,9 @@
-// A blocking HTTP client for the command line tools: one connection at a time, kept open, to one of several nodes of
-// the same cluster. Follows redirects, and moves on to another node when one does not answer, but never sends a write
-// twice by itself unless it was told that this is harmless: whether the first one took effect is then not known, and
-// the error says so.
+// A blocking HTTP client, for the command line tools and for threads of a node that ask other services: one connection
+// at a time, kept open, to one of several servers of the same cluster. Follows redirects, and moves on to another node
+// when one does not answer, but never sends a write twice by itself unless it was told that this is harmless: whether
+// the first one took effect is then not known, and the error says so.
+//
+// Threads: one at a time; the stop flag may be raised on any.
 #pragma once
 
 #include <chrono>
@@ -36,6 +38,8 @@ struct HttpRequest {
   std::string body;
   std::string content_type = "application/json";
   std::string idempotency_key;
+  /// More header fields, "name: value" each; nothing in them is checked.
+  std::vector<std::string> fields;
   Repetition repetition = Repetition::kUnsafe;
   /// Instead of `body`, for one that may be larger than memory.
   BodySource body_at;

@@ -47,7 +47,6 @@ void refuse_what_is_missing(CLI::App& app) {
     const char* what;
   };
   static constexpr Missing kMissing[] = {
-      {"--disco-mode,--disco-key,--disco-config", "discovery through Consul, etcd or DNS"},
       {"--auto-backup,--auto-restore", "automatic backup and restore"},
       {"--extensions-path", "SQLite extensions"},
       {"--cdc-config", "change data capture"},
@@ -114,6 +113,14 @@ void describe_cluster(CLI::App& app, NodeConfig& config) {
                  "Form a cluster once so many of the nodes named by -join are there (the same -join on all of them)")
       ->group(kCluster);
   add_duration(app, "--bootstrap-expect-timeout", config.bootstrap_expect_timeout, "Give up after this long")
+      ->group(kCluster);
+  app.add_option("--disco-mode", config.discovery.mode,
+                 "Find the others without -join: consul-kv, etcd-kv, dns or dns-srv (docs/clustering.md)")
+      ->type_name("MODE")
+      ->group(kCluster);
+  app.add_option("--disco-key", config.discovery.key, "Of consul-kv and etcd-kv: the key of this cluster")
+      ->group(kCluster);
+  app.add_option("--disco-config", config.discovery.config, "JSON, or a file that holds it: how to reach the store")
       ->group(kCluster);
   app.add_flag("--raft-non-voter,!--raft-voter", config.is_read_replica,
                "Be a read replica: it has all the data and never counts for a majority")

@@ -1,43 +1,12 @@
 #include "server/security/login.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
+
+#include "server/security/base64.hpp"
 
 namespace quorate::security {
 
 namespace {
-
-constexpr std::uint8_t kNoDigit = 255;
-
-constexpr std::array<std::uint8_t, 256> kDigits = [] {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::array<std::uint8_t, 256> digits{};
-  digits.fill(kNoDigit);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
-    digits[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
-  return digits;
-}();
-
-/// Base64 with its padding (RFC 4648 4).
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
-  std::string bytes;
-  bytes.reserve(text.size() * 3 / 4);
-  std::uint32_t bits = 0;
-  unsigned bit_count = 0;
-  for (const char letter : text) {
-    const std::uint8_t digit = kDigits[static_cast<unsigned char>(letter)];
-    if (digit == kNoDigit) return std::nullopt;
-    bits = (bits << 6 | digit) & 0xFFFFFF;
-    bit_count += 6;
-    if (bit_count < 8) continue;
-    bit_count -= 8;
-    bytes += static_cast<char>(bits >> bit_count & 0xFF);
-  }
-  return bytes;
-}
 
 /// Schemes compare without case (RFC 9110 11.1).
 bool takes_scheme(std::string_view& header, std::string_view scheme) {

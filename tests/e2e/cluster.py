@@ -51,6 +51,8 @@ class Node:
         self.http_address = f"127.0.0.1:{free_port()}"
         self.raft_address = f"127.0.0.1:{free_port()}"
         self.arguments = list(arguments)
+        self.wrapper = []  # a command that runs the one behind it
+        self.environment = {}
         self.process = None
         self.scheme = "http"
         self.session = requests.Session()
@@ -61,10 +63,11 @@ class Node:
         return f"{self.scheme}://{self.http_address}"
 
     def start(self, *arguments):
-        command = [QUORATE, "node", "-node-id", self.name, "-http-addr", self.http_address, "-raft-addr",
+        command = [*self.wrapper, QUORATE, "node", "-node-id", self.name, "-http-addr", self.http_address, "-raft-addr",
                    self.raft_address, *self.arguments, *arguments, self.data]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
         return self
 
     def is_running(self):

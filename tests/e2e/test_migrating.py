@@ -25,7 +25,8 @@ VALUES = {
     "-http-verify-common-name": "client", "-node-verify-common-name": "node", "-node-verify-server-name": "node",
     "-raft-snap-int": "10s", "-raft-commit-timeout": "50ms", "-raft-apply-timeout": "10s",
     "-raft-leader-lease-timeout": "500ms", "-cluster-connect-timeout": "30s", "-write-queue-capacity": "1024",
-    "-write-queue-batch-size": "128", "-write-queue-timeout": "50ms",
+    "-write-queue-batch-size": "128", "-write-queue-timeout": "50ms", "-disco-mode": "etcd-kv", "-disco-key": "k",
+    "-disco-config": "{}",
 }
 
 
