@@ -14,6 +14,7 @@ install(EXPORT quorateTargets NAMESPACE quorate:: DESTINATION "${QUORATE_CMAKE_D
 # How a user of the package finds what our libraries are linked with. Static libraries pass on even what only their
 # .cpp files use.
 set(how_to_find_Boost::json "find_dependency(Boost 1.81 COMPONENTS json)")
+set(how_to_find_LibArchive::LibArchive "find_dependency(LibArchive)")
 set(how_to_find_OpenSSL::Crypto "find_dependency(OpenSSL)")
 set(how_to_find_OpenSSL::SSL "find_dependency(OpenSSL)")
 set(how_to_find_PkgConfig::cares "pkg_check_modules(cares REQUIRED IMPORTED_TARGET libcares)")
@@ -56,7 +57,7 @@ endif()
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" RENAME copyright
         DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/docs/operating.md"
-              "${PROJECT_SOURCE_DIR}/docs/clustering.md"
+              "${PROJECT_SOURCE_DIR}/docs/clustering.md" "${PROJECT_SOURCE_DIR}/docs/extensions.md"
               "${PROJECT_SOURCE_DIR}/docs/http-api.md" "${PROJECT_SOURCE_DIR}/docs/security.md"
               "${PROJECT_SOURCE_DIR}/packaging/quorate.default"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/quorate" COMPONENT server)
@@ -88,6 +89,6 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Static libraries, headers and a CMa
 # What the CMake package looks for. Boost is the one that we were built with: distributions have several.
 string(JOIN ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
        "libboost-json${Boost_VERSION_MAJOR}.${Boost_VERSION_MINOR}-dev"
-       libc-ares-dev libexpected-dev libfmt-dev libspdlog-dev "libsqlite3-dev (>= 3.40)" libssl-dev libxxhash-dev
-       libzstd-dev pkg-config)
+       libarchive-dev libc-ares-dev libexpected-dev libfmt-dev libspdlog-dev "libsqlite3-dev (>= 3.40)" libssl-dev
+       libxxhash-dev libzstd-dev pkg-config)
 include(CPack)

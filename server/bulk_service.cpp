@@ -370,6 +370,7 @@ BulkService::BulkService(storage::PosixFiles files, const NodeConfig& config, Po
   };
   connection_.foreign_keys =
       config.enforce_foreign_keys ? sqlite::ForeignKeys::kEnforced : sqlite::ForeignKeys::kIgnored;
+  connection_.extensions = config.extensions;
   thread_ = std::make_unique<ThreadExecutor>("quorate-bulk", std::move(post));
 }
 

@@ -86,7 +86,9 @@ Result<std::optional<NodeRecord>> DataDirectory::record() {
   if (!file) {
     auto names = files_.list("");
     if (!names) return tl::unexpected(names.error());
-    std::erase_if(*names, [](const std::string& name) { return name == kLock || name == kDraft || name == kScratch; });
+    std::erase_if(*names, [](const std::string& name) {
+      return name == kLock || name == kDraft || name == kScratch || name == kExtensionsDirectory;
+    });
     if (names->empty()) return std::optional<NodeRecord>();
     return fail(ErrorKind::kInvalidArgument, path_ + " holds \"" + names->front() + "\" and no node: name an empty " +
                                                  "directory, or that of a node");

@@ -4,6 +4,7 @@
 //   lock        held while a process uses the directory
 //   log/        the write-ahead log
 //   pages/      the database
+//   extensions/ of SQLite, copied there at every start (extensions/extension_set.hpp)
 //   bulk/       what is on its way in or out (bulk_service.hpp); worth nothing to another process
 //
 // Blocking calls; used before the node runs, by one thread.
@@ -30,6 +31,9 @@ struct NodeRecord {
 
   friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
+
+/// Below the directory.
+inline constexpr const char* kExtensionsDirectory = "extensions";
 
 /// By which the engine knows a node of this name.
 [[nodiscard]] NodeId id_of(const std::string& name);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "server/http/json_writer.hpp"
 #include "server/log.hpp"
@@ -63,6 +64,7 @@ Result<std::unique_ptr<NodeServer>> NodeServer::open(const NodeConfig& config) {
   std::unique_ptr<NodeServer> server(
       new NodeServer(config, std::move(*directory), std::move(*record), std::move(name)));
   log_info(fmt::format("{}: node {}, data in {}", describe_build(), server->name_, server->directory_.path()));
+  if (auto installed = server->install_extensions(); !installed) return tl::unexpected(installed.error());
   if (auto listening = server->listen(); !listening) return tl::unexpected(listening.error());
   log_info(fmt::format("serving clients at {}, nodes at {}", server->self_.api_url, config.raft_advertised));
   for (const std::string& note : loose_ends(config)) log_warn(note);
@@ -123,6 +125,18 @@ Result<void> NodeServer::run() {
   runtime_.run();
   if (failure_) return tl::unexpected(*failure_);
   log_info("stopped");
+  return {};
+}
+
+/// Whatever cannot be loaded is found out before anybody is served.
+Result<void> NodeServer::install_extensions() {
+  const auto refuse = [](const Error& error) { return fail(error.kind, "-extensions-path: " + error.message); };
+  auto set = extensions::install(config_.extensions_path, directory_.path() + "/" + kExtensionsDirectory);
+  if (!set) return refuse(set.error());
+  if (auto tried = extensions::try_out(*set); !tried) return refuse(tried.error());
+  extensions_ = std::move(*set);
+  for (std::string& file : extensions_.files()) config_.extensions.push_back(std::move(file));
+  if (!extensions_.names.empty()) log_info(fmt::format("SQLite extensions: {}", fmt::join(extensions_.names, ", ")));
   return {};
 }
 
@@ -222,7 +236,8 @@ StatusSources NodeServer::status_sources() {
           http_server_.get(),
           removal_watch_.get(),
           cluster_.get(),
-          discovery_ ? &**discovery_ : nullptr};
+          discovery_ ? &**discovery_ : nullptr,
+          &extensions_};
 }
 
 /// What another node asks of this one. Whoever has no cluster yet may ask for nothing that is in it.

@@ -21,6 +21,7 @@
 #include "server/config.hpp"
 #include "server/data_directory.hpp"
 #include "server/entrance.hpp"
+#include "server/extensions/extension_set.hpp"
 #include "server/http/service.hpp"
 #include "server/membership_service.hpp"
 #include "server/node_discovery.hpp"
@@ -72,6 +73,7 @@ class NodeServer {
  private:
   NodeServer(NodeConfig config, DataDirectory directory, std::optional<NodeRecord> record, std::string name);
 
+  Result<void> install_extensions();
   Result<void> listen();
   http::HttpServiceOptions service_options();
   void called(transport::PeerCall call);
@@ -100,6 +102,7 @@ class NodeServer {
   DateField date_;
   const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   NodeDescription self_;
+  extensions::ExtensionSet extensions_;
 
   std::unique_ptr<NodeSecurity> security_;
   std::unique_ptr<transport::AsioTransport> transport_;

@@ -282,6 +282,11 @@ void write_status(const StatusSources& sources, StatusTree& status) {
   write_tls(sources.config.node_tls, status["mux"]["tls"]);
   write_http(sources, status["http"]);
   write_store(sources, status["store"]);
+  if (sources.extensions != nullptr) {
+    const extensions::ExtensionSet& set = *sources.extensions;
+    status["extensions"]["names"] = StatusTree::List(set.names.begin(), set.names.end());
+    if (!set.names.empty()) status["extensions"]["dir"] = set.directory;
+  }
   if (sources.discovery != nullptr) sources.discovery->write_status(status["disco"]);
 }
 

@@ -8,6 +8,7 @@
 
 #include "server/config.hpp"
 #include "server/discovery/discovery.hpp"
+#include "server/extensions/extension_set.hpp"
 #include "server/http/metrics.hpp"
 #include "server/http/status_tree.hpp"
 #include "server/membership_service.hpp"
@@ -29,6 +30,7 @@ struct StatusSources {
   const RemovalWatch* removal_watch = nullptr;
   const MembershipService* membership = nullptr;
   const discovery::Discovery* discovery = nullptr;
+  const extensions::ExtensionSet* extensions = nullptr;
 };
 
 /// By name.

@@ -77,6 +77,7 @@ sqlite::ConnectionOptions connection_options(const NodeConfig& config) {
   options.vfs.unix_time_ms = unix_time_ms;
   options.now = transport::AsioRuntime::now;
   options.foreign_keys = config.enforce_foreign_keys ? sqlite::ForeignKeys::kEnforced : sqlite::ForeignKeys::kIgnored;
+  options.extensions = config.extensions;
   return options;
 }
 

@@ -48,7 +48,6 @@ void refuse_what_is_missing(CLI::App& app) {
   };
   static constexpr Missing kMissing[] = {
       {"--auto-backup,--auto-restore", "automatic backup and restore"},
-      {"--extensions-path", "SQLite extensions"},
       {"--cdc-config", "change data capture"},
       {"--otlp-endpoint,--otlp-interval,--otlp-insecure,--otlp-no-verify,--otlp-ca-cert,--otlp-cert,--otlp-key",
        "pushing metrics (GET /metrics has them)"},
@@ -187,6 +186,11 @@ void describe_sql(CLI::App& app, NodeConfig& config) {
       ->group(kSql);
   app.add_option("--reader-threads", config.reader_threads, "Threads that read")
       ->check(CLI::Range(1U, 256U))
+      ->group(kSql);
+  app.add_option("--extensions-path", config.extensions_path,
+                 "SQLite extensions that every connection loads: *.so, zip and tar.gz files, directories of them,\n"
+                 "with commas between (docs/extensions.md)")
+      ->type_name("PATH,...")
       ->group(kSql);
   add_duration(app, "--transaction-idle-max", config.transaction_idle_max,
                "An interactive transaction is rolled back when its client is silent for so long")

@@ -26,7 +26,7 @@ VALUES = {
     "-raft-snap-int": "10s", "-raft-commit-timeout": "50ms", "-raft-apply-timeout": "10s",
     "-raft-leader-lease-timeout": "500ms", "-cluster-connect-timeout": "30s", "-write-queue-capacity": "1024",
     "-write-queue-batch-size": "128", "-write-queue-timeout": "50ms", "-disco-mode": "etcd-kv", "-disco-key": "k",
-    "-disco-config": "{}",
+    "-disco-config": "{}", "-extensions-path": "nowhere",
 }
 
 
