@@ -18,6 +18,7 @@ set(how_to_find_LibArchive::LibArchive "find_dependency(LibArchive)")
 set(how_to_find_OpenSSL::Crypto "find_dependency(OpenSSL)")
 set(how_to_find_OpenSSL::SSL "find_dependency(OpenSSL)")
 set(how_to_find_PkgConfig::cares "pkg_check_modules(cares REQUIRED IMPORTED_TARGET libcares)")
+set(how_to_find_PkgConfig::re2 "pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)")
 set(how_to_find_PkgConfig::xxhash "pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)")
 set(how_to_find_PkgConfig::zstd "pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)")
 set(how_to_find_crypt "")  # of the C library
@@ -89,6 +90,6 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Static libraries, headers and a CMa
 # What the CMake package looks for. Boost is the one that we were built with: distributions have several.
 string(JOIN ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
        "libboost-json${Boost_VERSION_MAJOR}.${Boost_VERSION_MINOR}-dev"
-       libarchive-dev libc-ares-dev libexpected-dev libfmt-dev libspdlog-dev "libsqlite3-dev (>= 3.40)" libssl-dev
-       libxxhash-dev libzstd-dev pkg-config)
+       libarchive-dev libc-ares-dev libexpected-dev libfmt-dev libre2-dev libspdlog-dev "libsqlite3-dev (>= 3.40)"
+       libssl-dev libxxhash-dev libzstd-dev pkg-config)
 include(CPack)

@@ -5,6 +5,7 @@
 
 #include "consensus/limits.hpp"
 #include "consensus/options.hpp"
+#include "server/cdc/change_feed_service.hpp"
 #include "server/member_address.hpp"
 #include "transport/host_port.hpp"
 
@@ -121,6 +122,7 @@ Result<NodeConfig> complete(NodeConfig config) {
   if (std::ranges::any_of(config.node_id, [](char c) { return static_cast<unsigned char>(c) < ' '; }))
     return refuse("-node-id must not hold control characters");
   if (auto done = check_security(config); !done) return tl::unexpected(done.error());
+  if (auto done = check_change_feed(config); !done) return tl::unexpected(done.error());
   if (config.heartbeat_interval == Duration::zero()) config.heartbeat_interval = config.election_timeout / 4;
   CoreOptions core{
       .id = NodeId{1}, .heartbeat_interval = config.heartbeat_interval, .election_timeout = config.election_timeout};

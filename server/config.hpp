@@ -72,6 +72,8 @@ struct NodeConfig {
 
   WriteQueueOptions write_queue;
 
+  std::string cdc_config;  ///< of the change feed: an endpoint, or a file of options; empty: there is none
+
   // HTTP.
   std::uint64_t http_body_bytes_max = std::uint64_t{64} << 20;
   unsigned http_connections_max = 20'000;

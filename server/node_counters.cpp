@@ -65,6 +65,7 @@ void write_counters(const StatusSources& sources, Counters& counters) {
   store["num_ignored_joins"] = cluster.joins_ignored;
   store["num_removed_before_joins"] = cluster.removed_before_joins;
   if (sources.transport != nullptr) write_links(sources, counters["proto"]);
+  ChangeFeedView{sources.change_feed, sources.replica}.write_counters(counters["cdc.service"]);
   if (sources.replica != nullptr) write_database(sources, counters["db"]);
 }
 

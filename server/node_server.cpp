@@ -88,6 +88,7 @@ NodeServer::~NodeServer() {
   database_.serve(nullptr);
   if (cluster_) cluster_->serve(nullptr);
   bulk_.reset();
+  change_feed_.reset();
   replica_.reset();
   transport_.reset();
   security_.reset();
@@ -191,6 +192,10 @@ Result<void> NodeServer::listen() {
                                 [this](std::function<void()> task) { runtime_.post(std::move(task)); });
   if (!bulk) return tl::unexpected(bulk.error());
   bulk_ = std::move(*bulk);
+  auto change_feed =
+      ChangeFeedService::open(config_, name_, [this](std::function<void()> task) { runtime_.post(std::move(task)); });
+  if (!change_feed) return tl::unexpected(change_feed.error());
+  change_feed_ = std::move(*change_feed);
   service_ = std::make_unique<http::HttpService>(service_options(), database_, *cluster_);
   auto http_address = transport::parse_host_port(config_.http_address);
   if (!http_address) return tl::unexpected(http_address.error());
@@ -237,7 +242,8 @@ StatusSources NodeServer::status_sources() {
           removal_watch_.get(),
           cluster_.get(),
           discovery_ ? &**discovery_ : nullptr,
-          &extensions_};
+          &extensions_,
+          change_feed_.get()};
 }
 
 /// What another node asks of this one. Whoever has no cluster yet may ask for nothing that is in it.
@@ -331,11 +337,17 @@ void NodeServer::open_replica_or_stop() {
 
 Result<void> NodeServer::open_replica() {
   if (auto recorded = directory_.set_record(*record_); !recorded) return recorded;
-  auto opened = Replica::open(directory_, *record_, config_, {runtime_, *transport_, alarms_},
-                              {.stopped = [this](const std::string& why) { finish(Error{ErrorKind::kIo, why}); },
-                               .changed = [this] { changed(); }});
+  Replica::Surroundings surroundings{runtime_, *transport_, alarms_};
+  Replica::Events events{.stopped = [this](const std::string& why) { finish(Error{ErrorKind::kIo, why}); },
+                         .changed = [this] { changed(); }};
+  if (change_feed_) {
+    surroundings.capture = change_feed_->capture();
+    events.committed = [this] { change_feed_->committed(); };
+  }
+  auto opened = Replica::open(directory_, *record_, config_, surroundings, std::move(events));
   if (!opened) return tl::unexpected(opened.error());
   replica_ = std::move(*opened);
+  if (change_feed_) change_feed_->serve(*replica_);
   // The first entry is durable: nothing may ever begin this cluster again.
   record_->stage = NodeRecord::Stage::kMember;
   if (auto recorded = directory_.set_record(*record_); !recorded) return recorded;
@@ -372,6 +384,7 @@ void NodeServer::changed() {
   removal_watch_->look();
   cluster_->look_around();
   if (discovery_) (*discovery_)->lead(replica_->is_leader());
+  if (change_feed_) change_feed_->changed();
   const FeatureLevel level = level_in_force(core.configuration());
   if (level > known_level_ && core.configuration_index() <= core.commit())
     log_info(fmt::format("feature level {} is in force", (known_level_ = level).value));
@@ -381,6 +394,7 @@ void NodeServer::changed() {
   known_leader_ = core.leader();
   if (known_leader_ == core.id()) {
     log_info(fmt::format("node {} is now Leader (term {})", name_, core.term().value));
+    if (!change_feed_) warn_of_undelivered_changes(*replica_);
   } else if (leader != nullptr) {
     log_info(fmt::format("node {} leads (term {})", name_in(leader->address), core.term().value));
   } else {

@@ -18,6 +18,7 @@
 
 #include "server/alarms.hpp"
 #include "server/bulk_service.hpp"
+#include "server/cdc/change_feed_service.hpp"
 #include "server/config.hpp"
 #include "server/data_directory.hpp"
 #include "server/entrance.hpp"
@@ -117,6 +118,7 @@ class NodeServer {
   std::unique_ptr<Entrance> entrance_;
   std::unique_ptr<RemovalWatch> removal_watch_;
   std::unique_ptr<Replica> replica_;
+  std::unique_ptr<ChangeFeedService> change_feed_;
 
   NodeId known_leader_;
   FeatureLevel known_level_;

@@ -221,6 +221,8 @@ void write_store(const StatusSources& sources, StatusTree& store) {
   store["leader"]["addr"] = "";
   store["leader"]["node_id"] = "";
   store["open"] = sources.replica != nullptr;
+  store["cdc"]["enabled"] = sources.change_feed != nullptr;
+  store["cdc"]["registered"] = sources.change_feed != nullptr;
   store["ready"] = false;
   store["feature_level"]["known"] = sources.config.feature_level.value;
   write_sqlite(store["sqlite3"]);
@@ -281,6 +283,7 @@ void write_status(const StatusSources& sources, StatusTree& status) {
   cluster["https"] = sources.config.http_tls.is_on() ? "true" : "false";
   write_tls(sources.config.node_tls, status["mux"]["tls"]);
   write_http(sources, status["http"]);
+  if (sources.change_feed != nullptr) sources.change_feed->write_status(status["cdc"]);
   write_store(sources, status["store"]);
   if (sources.extensions != nullptr) {
     const extensions::ExtensionSet& set = *sources.extensions;
@@ -292,6 +295,7 @@ void write_status(const StatusSources& sources, StatusTree& status) {
 
 void write_metrics(const StatusSources& sources, MetricsText& metrics) {
   write_process_metrics(sources, metrics);
+  ChangeFeedView{sources.change_feed, sources.replica}.write_metrics(metrics);
   if (sources.http_server != nullptr)
     metrics.gauge("quorate_http_connections", "Connections of clients.")
         .sample(std::uint64_t{sources.http_server->stats().connections_open});

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "server/cdc/change_feed_service.hpp"
 #include "server/config.hpp"
 #include "server/discovery/discovery.hpp"
 #include "server/extensions/extension_set.hpp"
@@ -31,6 +32,7 @@ struct StatusSources {
   const MembershipService* membership = nullptr;
   const discovery::Discovery* discovery = nullptr;
   const extensions::ExtensionSet* extensions = nullptr;
+  const ChangeFeedService* change_feed = nullptr;
 };
 
 /// By name.

@@ -225,8 +225,11 @@ Result<void> Replica::Parts::open(const NodeRecord& record) {
 }
 
 void Replica::Parts::begin_to_serve() {
+  sqlite::ExecutorOptions options = executor_options(config);
+  options.connection.capture = surroundings.capture;
+  options.committed = events.committed;
   executor = std::make_unique<sqlite::Executor>(
-      *machine, executor_options(config), watched(sqlite::job_runner(*sql_thread)),
+      *machine, std::move(options), watched(sqlite::job_runner(*sql_thread)),
       [this](Payload bundle, Epoch epoch, std::uint64_t sequence, ProposalCallback done) {
         node->propose(std::move(bundle), epoch, sequence, std::move(done));
         flush_soon();

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -42,12 +43,15 @@ class Replica {
     transport::AsioRuntime& runtime;
     transport::AsioTransport& transport;
     Alarms& alarms;
+    std::optional<sqlite::CaptureOptions> capture = {};  ///< of the change feed, if there is one
   };
   struct Events {
     /// It cannot go on. Called once, from the loop, not from within a call.
     std::function<void(std::string why)> stopped;
     /// Another leader, another role, another term, or other members, in force or committed.
     std::function<void()> changed;
+    /// Something that this node has executed is committed. May be null.
+    std::function<void()> committed = {};
   };
 
   /// Opens what the directory holds, or begins with nothing; `advertised` is how the others reach a founder. Nothing

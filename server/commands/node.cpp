@@ -48,7 +48,6 @@ void refuse_what_is_missing(CLI::App& app) {
   };
   static constexpr Missing kMissing[] = {
       {"--auto-backup,--auto-restore", "automatic backup and restore"},
-      {"--cdc-config", "change data capture"},
       {"--otlp-endpoint,--otlp-interval,--otlp-insecure,--otlp-no-verify,--otlp-ca-cert,--otlp-cert,--otlp-key",
        "pushing metrics (GET /metrics has them)"},
       {"--cpu-profile,--mem-profile,--trace-profile", "profiles of a Go runtime"},
@@ -196,6 +195,10 @@ void describe_sql(CLI::App& app, NodeConfig& config) {
                "An interactive transaction is rolled back when its client is silent for so long")
       ->group(kSql);
   add_duration(app, "--transaction-max", config.transaction_max, "And when it is open for so long")->group(kSql);
+  app.add_option("--cdc-config", config.cdc_config,
+                 "Tell changes of rows to this endpoint (http://..., https://..., file:///path, stdout), or as this "
+                 "JSON file says (docs/change-feed.md); the same on all nodes that vote")
+      ->group(kSql);
 }
 
 void describe_queue(CLI::App& app, server::WriteQueueOptions& queue) {

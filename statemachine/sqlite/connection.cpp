@@ -80,6 +80,9 @@ ColumnDescription Statement::column(std::size_t column) const {
 
 SqlResult<Statement::Progress> Statement::step() {
   connection_->is_timed_out_ = false;
+  if (const int code = connection_->prepare_capture(*this); code != SQLITE_OK) {
+    return sql_fail(connection_->error_of(code));
+  }
   const int code = sqlite3_step(handle());
   if (code == SQLITE_ROW) return Progress::kRow;
   if (code == SQLITE_DONE) {
@@ -129,6 +132,7 @@ SqlResult<std::unique_ptr<Connection>> Connection::open(PageStore& store, Connec
 
 Connection::~Connection() {
   cache_.clear();
+  if (capture_ != nullptr) capture_->let_go();
   const int code = sqlite3_close(database_);
   QUORATE_ASSERT(code == SQLITE_OK);
 }
@@ -141,6 +145,11 @@ SqlResult<void> Connection::open_database() {
       sqlite3_open_v2(options_.database.c_str(), &database_, mode | SQLITE_OPEN_NOMUTEX, vfs_.name().c_str());
   if (code != SQLITE_OK) return sql_fail(error_of(code));
   sqlite3_extended_result_codes(database_, 1);
+  if (options_.capture && is_writer) {
+    capture_ = std::make_unique<ChangeCapture>(*options_.capture, options_.vfs.unix_time_ms);
+    vfs_.set_companion(capture_.get());
+    if (const int watched = capture_->watch(database_); watched != SQLITE_OK) return sql_fail(error_of(watched));
+  }
   // Clients of this API have always been able to write "text" for 'text'.
   sqlite3_db_config(database_, SQLITE_DBCONFIG_DQS_DML, 1, nullptr);
   sqlite3_db_config(database_, SQLITE_DBCONFIG_DQS_DDL, 1, nullptr);
@@ -173,6 +182,12 @@ SqlResult<void> Connection::load_extensions() {
   return {};
 }
 
+int Connection::prepare_capture(const Statement& statement) {
+  if (capture_ == nullptr) return SQLITE_OK;
+  capture_->before_step();
+  return statement.is_readonly() ? SQLITE_OK : capture_->join_transaction();
+}
+
 int Connection::authorize(void* self, int code, const char* first, const char* second, const char*, const char*) {
   auto& connection = *static_cast<Connection*>(self);
   StatementTraits ignored;
@@ -194,7 +209,8 @@ int Connection::on_progress(void* self) {
     connection.is_timed_out_ = true;
     return 1;
   }
-  return is_raised(connection.stop_) || is_raised(connection.options_.stop) ? 1 : 0;
+  const bool has_capture_failed = connection.capture_ != nullptr && connection.capture_->has_failed();
+  return has_capture_failed || is_raised(connection.stop_) || is_raised(connection.options_.stop) ? 1 : 0;
 }
 
 SqlError Connection::error_of(int code) {
@@ -209,6 +225,9 @@ SqlError Connection::error_of(int code) {
       if (refusal) error.message = std::move(*refusal);
       return error;
     case SQLITE_INTERRUPT:
+      if (capture_ != nullptr && capture_->failure_of_step()) {
+        return {SqlErrorKind::kTooLarge, SQLITE_FULL, capture_->failure_of_step()->message};
+      }
       error.kind = is_timed_out_ ? SqlErrorKind::kTimeout : SqlErrorKind::kCancelled;
       if (is_timed_out_) error.message = "the statement ran into its time limit";
       return error;

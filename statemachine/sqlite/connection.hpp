@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "consensus/types.hpp"
+#include "statemachine/sqlite/change_capture.hpp"
 #include "statemachine/sqlite/page_store.hpp"
 #include "statemachine/sqlite/pragma_rules.hpp"
 #include "statemachine/sqlite/statement_cache.hpp"
@@ -49,6 +50,8 @@ struct ConnectionOptions {
   std::size_t statements_cached_max = 128;
   /// Ends what runs on any of the owner's connections.
   StopFlag stop;
+  /// Of a writer: what it does to rows goes into the queue of the change feed.
+  std::optional<CaptureOptions> capture;
   /// Shared libraries to load; the leader alone executes, so that replicas need them only for reading.
   std::vector<std::string> extensions;
 };
@@ -137,6 +140,13 @@ class Connection {
   /// Whether a COMMIT now would fail for a foreign key.
   [[nodiscard]] bool violates_deferred_keys() const;
 
+  /// What was done since this was called last takes effect at once: a group of the change feed.
+  void end_change_group() {
+    if (capture_ != nullptr) capture_->end_group();
+  }
+  /// Null if nothing is captured.
+  [[nodiscard]] ChangeCapture* capture() { return capture_.get(); }
+
   [[nodiscard]] Vfs& vfs() { return vfs_; }
   [[nodiscard]] bool is_outdated() const { return vfs_.is_outdated(); }
 
@@ -145,6 +155,7 @@ class Connection {
   Connection(PageStore& store, ConnectionOptions options);
   SqlResult<void> open_database();
   SqlResult<void> load_extensions();
+  int prepare_capture(const Statement& statement);
   void look_whether_still_empty();
   [[nodiscard]] bool has_content(const char* database);
   [[nodiscard]] SqlError error_of(int code);
@@ -153,6 +164,7 @@ class Connection {
   static int on_progress(void* self);
 
   ConnectionOptions options_;
+  std::unique_ptr<ChangeCapture> capture_;
   Vfs vfs_;
   sqlite3* database_ = nullptr;
   StatementCache cache_;

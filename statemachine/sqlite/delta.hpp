@@ -103,6 +103,12 @@ struct DeltaPart {
 
 /// A name that SQL may give a database: letters, digits, '_', '-' and '.', not starting with '.' or '-'.
 [[nodiscard]] bool is_database_name(std::string_view name);
+/// The queue of the change feed (change_queue.hpp): a database like any other, but not for SQL to use.
+inline constexpr std::string_view kChangesDatabase = "quorate.changes";
+/// Whether SQL may attach a database of that name.
+[[nodiscard]] inline bool is_attachable_name(std::string_view name) {
+  return is_database_name(name) && name != kChangesDatabase;
+}
 /// A hidden database grows behind the name of another one until it takes its place (staging.hpp): that name, behind a
 /// dot. No SQL can name it.
 [[nodiscard]] std::string hidden_name(std::string_view name);

@@ -387,6 +387,7 @@ void Executor::proposed(const std::shared_ptr<Bundle>& bundle, std::size_t bytes
 void Executor::settle(const std::shared_ptr<Bundle>& bundle, End end, LogId id) {
   if (std::exchange(bundle->is_settled, true)) return;
   in_flight_.erase(std::ranges::find(in_flight_, bundle));
+  if (end == End::kDone && bundle->parts > 0 && options_.committed) options_.committed();
   for (const ItemPtr& item : std::exchange(bundle->items, {})) {
     if (item->stage == Item::Stage::kEnded) continue;
     if (end == End::kDone) {

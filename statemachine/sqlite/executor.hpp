@@ -59,6 +59,8 @@ struct ExecutorOptions {
   /// round trip is long, several are.
   Duration bundle_interval{};
   std::size_t part_bytes = kDeltaPartBytes;
+  /// Called on the strand whenever something of this leader's has been committed; may be null.
+  std::function<void()> committed;
 };
 
 /// What the answer to a request that changes nothing rests on.

@@ -36,6 +36,10 @@ inline constexpr std::size_t kKeptResponseBytesMax = 4096;
 inline constexpr std::size_t kBundlePartsMax = 256 * kDeltaPartsMax;
 /// A file that is loaded. The disks of the replicas set the limit, well before this one; it keeps numbers sane.
 inline constexpr std::uint64_t kLoadBytesMax = std::uint64_t{1} << 44;
+/// A group of changes is continued in the next one once it has grown to this; it may exceed it by one change.
+inline constexpr std::size_t kChangeGroupBytes = std::size_t{1} << 20;
+/// Changes of one transaction that are told, in the form in which they are kept.
+inline constexpr std::uint64_t kChangesBytesMax = std::uint64_t{1} << 30;
 /// Pages that are handled while the page store's mutex is held once.
 inline constexpr std::size_t kPagesPerHold = 256;
 

@@ -80,7 +80,11 @@ std::optional<std::string> judge_attach(const Action& action, StatementTraits& t
   if (!action.is_second_given && action.first.empty()) {
     return "ATTACH needs the name of the database as a literal";
   }
-  if (action.first.empty() || action.first == ":memory:" || is_database_name(action.first)) return std::nullopt;
+  if (action.first.empty() || action.first == ":memory:" || is_attachable_name(action.first)) return std::nullopt;
+  if (action.first == kChangesDatabase) {
+    return fmt::format("ATTACH '{}' is not allowed: it is the queue of the change feed, and no database of SQL",
+                       action.first);
+  }
   return fmt::format(
       "ATTACH '{}' is not allowed: the databases of this cluster have names of letters, digits, '_', '-' "
       "and '.', no paths",

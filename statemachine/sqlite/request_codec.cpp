@@ -1,45 +1,20 @@
 #include "statemachine/sqlite/request_codec.hpp"
 
-#include <bit>
 #include <string>
 #include <type_traits>
 
 #include "statemachine/sqlite/bytes.hpp"
+#include "statemachine/sqlite/value_codec.hpp"
 
 namespace quorate::sqlite {
 namespace {
 
 constexpr std::uint8_t kFormat = 1;
 enum class Naming : std::uint8_t { kByPosition = 0, kByName = 1 };
-enum class Tag : std::uint8_t { kNull = 0, kInteger = 1, kReal = 2, kText = 3, kBlob = 4 };
 
 template <class E>
 void put(ByteWriter& out, E value) {
   out.fixed(static_cast<std::uint8_t>(value));
-}
-
-void put_value(ByteWriter& out, const Value& value) {
-  struct Writer {
-    ByteWriter& out;
-    void operator()(std::monostate) { put(out, Tag::kNull); }
-    void operator()(std::int64_t number) {
-      put(out, Tag::kInteger);
-      out.fixed(static_cast<std::uint64_t>(number));
-    }
-    void operator()(double number) {
-      put(out, Tag::kReal);
-      out.fixed(std::bit_cast<std::uint64_t>(number));
-    }
-    void operator()(const std::string& text) {
-      put(out, Tag::kText);
-      out.string(text);
-    }
-    void operator()(const Blob& blob) {
-      put(out, Tag::kBlob);
-      out.string(std::span<const std::byte>(blob));
-    }
-  };
-  std::visit(Writer{out}, value);
 }
 
 void put_error(ByteWriter& out, const SqlError& error) {
@@ -78,20 +53,6 @@ E take_enum(ByteReader& in, E last) {
 std::size_t take_count(ByteReader& in) { return static_cast<std::size_t>(in.varint_at_most(in.left())); }
 
 std::string take_text(ByteReader& in) { return std::string(in.text(in.left())); }
-
-Value take_value(ByteReader& in) {
-  switch (take_enum(in, Tag::kBlob)) {
-    case Tag::kNull: return std::monostate{};
-    case Tag::kInteger: return static_cast<std::int64_t>(in.fixed<std::uint64_t>());
-    case Tag::kReal: return std::bit_cast<double>(in.fixed<std::uint64_t>());
-    case Tag::kText: return take_text(in);
-    case Tag::kBlob: {
-      const std::span<const std::byte> bytes = in.string(in.left());
-      return Blob(bytes.begin(), bytes.end());
-    }
-  }
-  return std::monostate{};
-}
 
 SqlError take_error(ByteReader& in) {
   SqlError error;

@@ -54,6 +54,7 @@ void RequestRunner::run_statements(Response& response, Company company) {
     }
     std::optional<StatementResult> result = runner.run(statement);
     if (!result) continue;
+    if (company == Company::kShared && !is_transaction) connection_.end_change_group();
     result->elapsed = now_() - begin;
     response.results.push_back(std::move(*result));
     if (runner.needs_to_be_alone()) break;
@@ -63,6 +64,7 @@ void RequestRunner::run_statements(Response& response, Company company) {
     // Alone, the statement would have failed at its own commit.
     if (company == Company::kShared && !is_transaction && connection_.violates_deferred_keys()) break;
   }
+  if (company == Company::kShared) connection_.end_change_group();
   needs_to_be_alone_ = runner.needs_to_be_alone();
   has_changed_connection_ = runner.has_changed_connection();
   release_connection();

@@ -220,7 +220,7 @@ Vfs::State::State(PageStore& store, VfsOptions vfs_options)
 }
 
 int Vfs::State::open_database(const char* path, sqlite3_file* out) {
-  if (path == nullptr || !is_database_name(path)) {
+  if (path == nullptr || !is_attachable_name(path)) {
     return transaction.failed(
         {ErrorKind::kInvalidArgument,
          fmt::format("'{}' cannot be the name of a database: use at most {} letters, digits, '_', "
@@ -318,6 +318,7 @@ Vfs::~Vfs() = default;
 
 const std::string& Vfs::name() const { return state_->name; }
 PageStore& Vfs::store() { return state_->transaction.store; }
+void Vfs::set_companion(CommitCompanion* companion) { state_->transaction.companion = companion; }
 Result<void> Vfs::write(std::vector<DatabaseWrite> writes) { return state_->transaction.write(std::move(writes)); }
 std::vector<SealedVersion> Vfs::take_sealed() { return std::exchange(state_->transaction.sealed, {}); }
 VersionId Vfs::newest_seen() const { return state_->transaction.newest_seen; }

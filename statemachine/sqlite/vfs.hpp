@@ -54,6 +54,19 @@ struct VfsOptions {
 /// committed has had no effect.
 inline constexpr int kSqliteNotLeader = 10 | (40 << 8);
 
+enum class TransactionFate : std::uint8_t { kSealed, kDropped };
+
+/// What goes along with every transaction of a connection.
+class CommitCompanion {
+ public:
+  virtual ~CommitCompanion() = default;
+  /// What is to be sealed together with what is being committed on top of `base`; nothing if there is nothing. An error
+  /// ends the transaction without effect.
+  [[nodiscard]] virtual Result<std::optional<DatabaseWrite>> share(const PageStore& store, const Pin& base) = 0;
+  /// The write slot is given back.
+  virtual void transaction_ended(TransactionFate fate) = 0;
+};
+
 class Vfs {
  public:
   Vfs(PageStore& store, VfsOptions options);
@@ -65,6 +78,8 @@ class Vfs {
   [[nodiscard]] const std::string& name() const;
 
   [[nodiscard]] PageStore& store();
+  /// Null: nothing goes along. It must outlive the last transaction.
+  void set_companion(CommitCompanion* companion);
   /// Makes a version of its own of pages that do not come from SQLite, under the write slot. The connection is in no
   /// transaction. Errors as of PageStore::seal; kOverloaded, too, if somebody else is writing.
   Result<void> write(std::vector<DatabaseWrite> writes);

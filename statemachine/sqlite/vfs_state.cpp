@@ -7,9 +7,23 @@
 #include <fmt/format.h>
 
 #include "consensus/assert.hpp"
-#include "statemachine/sqlite/database_header.hpp"
 
 namespace quorate::sqlite::detail {
+namespace {
+
+// Offsets within page 1, from SQLite's file format (big-endian numbers).
+constexpr std::size_t kPageSizeAt = 16;
+constexpr std::size_t kChangeCounterAt = 24;
+constexpr std::size_t kPageCountAt = 28;
+
+std::uint32_t big_endian_at(std::span<const std::byte> bytes, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | std::to_integer<std::uint32_t>(bytes[at + i]);
+  return value;
+}
+
+}  // namespace
+
 // --- Transaction ---
 
 Transaction::Transaction(PageStore& page_store, const VfsOptions& options, WriterId id)
@@ -62,7 +76,24 @@ int Transaction::join_writing(const std::string& database) {
 
 void Transaction::leave_writing(const std::string& database) {
   writing_.erase(database);
-  if (writing_.empty()) store.release_write_slot(id_);
+  if (writing_.empty()) release_write_slot();
+}
+
+void Transaction::release_write_slot() {
+  store.release_write_slot(id_);
+  const TransactionFate fate = std::exchange(has_sealed_, false) ? TransactionFate::kSealed : TransactionFate::kDropped;
+  if (companion != nullptr) companion->transaction_ended(fate);
+}
+
+Result<SealedVersion> Transaction::seal(const Pin& base, std::vector<DatabaseWrite> writes) {
+  if (companion != nullptr) {
+    Result<std::optional<DatabaseWrite>> share = companion->share(store, base);
+    if (!share) return tl::unexpected(std::move(share.error()));
+    if (*share) writes.push_back(std::move(**share));
+  }
+  Result<SealedVersion> version = store.seal(base, std::move(writes), codec_);
+  has_sealed_ = version.has_value();
+  return version;
 }
 
 int Transaction::commit(std::span<DatabaseFile* const> files) {
@@ -74,7 +105,7 @@ int Transaction::commit(std::span<DatabaseFile* const> files) {
   std::vector<DatabaseWrite> writes;
   writes.reserve(files.size());
   for (DatabaseFile* file : files) writes.push_back(file->take_write());
-  Result<SealedVersion> version = store.seal(pin_, std::move(writes), codec_);
+  Result<SealedVersion> version = seal(pin_, std::move(writes));
   if (!version) {
     // Too much is waiting to be folded: for SQLite the disk is full, for the client it is worth another try.
     return failed(version.error(), version.error().kind == ErrorKind::kOverloaded ? SQLITE_FULL : SQLITE_IOERR_WRITE);
@@ -93,8 +124,8 @@ Result<void> Transaction::write(std::vector<DatabaseWrite> writes) {
   const SlotAnswer answer = store.acquire_write_slot(id_, head);
   if (answer == SlotAnswer::kTaken) return fail(ErrorKind::kOverloaded, "another transaction is being written");
   if (answer != SlotAnswer::kGranted) return fail(ErrorKind::kUnavailable, "this node does not lead any more");
-  Result<SealedVersion> version = store.seal(head, std::move(writes), codec_);
-  store.release_write_slot(id_);
+  Result<SealedVersion> version = seal(head, std::move(writes));
+  release_write_slot();
   if (!version) return tl::unexpected(version.error());
   newest_seen = version->version;
   sealed.push_back(std::move(*version));
@@ -258,11 +289,12 @@ bool DatabaseFile::is_commit() {
   const Result<void> read =
       transaction_.store.read(transaction_.pin(), record_->id, PageNumber{1}, kChangeCounterAt, before);
   // If it cannot be read, sealing will fail for the same reason and say so.
-  return !read || big_endian_32(before, 0) != big_endian_32(first->second.bytes(), kChangeCounterAt);
+  return !read || big_endian_at(before, 0) != big_endian_at(first->second.bytes(), kChangeCounterAt);
 }
 
 bool DatabaseFile::keeps_page_size() const {
-  const std::uint32_t size = big_endian_16(changed_.at(PageNumber{1}).bytes(), kPageSizeAt);
+  // Two bytes, in which 65536 is 1.
+  const std::uint32_t size = big_endian_at(changed_.at(PageNumber{1}).bytes(), kPageSizeAt) >> 16;
   return (size == 1 ? kPageBytesMax : size) == page_size_->bytes();
 }
 
@@ -270,7 +302,7 @@ DatabaseWrite DatabaseFile::take_write() {
   const std::span<const std::byte> first = changed_.at(PageNumber{1}).bytes();
   DatabaseWrite write{.name = name_,
                       .page_size = *page_size_,
-                      .page_count_after = PageCount{big_endian_32(first, kPageCountAt)},
+                      .page_count_after = PageCount{big_endian_at(first, kPageCountAt)},
                       .pages = {}};
   transaction_.give_pages_back(changed_.size() * page_size_->bytes());
   write.pages.swap(changed_);

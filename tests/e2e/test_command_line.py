@@ -42,7 +42,7 @@ def test_mistakes(tmp_path, arguments, words):
 
 
 @pytest.mark.parametrize("flag", [
-    "-auto-backup", "-auto-restore", "-cdc-config",
+    "-auto-backup", "-auto-restore",
     "-otlp-endpoint", "-cpu-profile", "-raft-reap-node-timeout", "-auto-vacuum-int", "-on-disk"])
 @pytest.mark.parametrize("form", ["{0} x", "{0}=x", "-{0}=x"])
 def test_what_does_not_exist_is_refused_by_name(tmp_path, flag, form):
@@ -63,9 +63,9 @@ def test_version_and_help():
                  "--auth", "--join-as", "--http-cert", "--http-key", "--http-ca-cert", "--http-verify-client",
                  "--http-verify-common-name", "--node-cert", "--node-key", "--node-ca-cert", "--node-verify-client",
                  "--node-verify-common-name", "--node-no-verify", "--node-verify-server-name",
-                 "--disco-mode", "--disco-key", "--disco-config", "--extensions-path"):
+                 "--disco-mode", "--disco-key", "--disco-config", "--extensions-path", "--cdc-config"):
         assert f"{flag}" in text
-    assert "--cdc-config" not in text
+    assert "--auto-backup" not in text
 
 
 def test_flags_of_rqlite_without_effect_are_said_to_have_none(cluster):

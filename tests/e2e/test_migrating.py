@@ -27,6 +27,7 @@ VALUES = {
     "-raft-leader-lease-timeout": "500ms", "-cluster-connect-timeout": "30s", "-write-queue-capacity": "1024",
     "-write-queue-batch-size": "128", "-write-queue-timeout": "50ms", "-disco-mode": "etcd-kv", "-disco-key": "k",
     "-disco-config": "{}", "-extensions-path": "nowhere",
+    "-cdc-config": "stdout",
 }
 
 

@@ -2,6 +2,7 @@
 #include "transport/tls.hpp"
 
 #include <algorithm>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -13,7 +14,6 @@
 
 #include "tests/transport/certificates.hpp"
 #include "tests/transport/http_client.hpp"
-#include "tests/transport/loop_fixture.hpp"
 #include "transport/asio_transport.hpp"
 #include "transport/http_server.hpp"
 #include "transport/peer_limits.hpp"
@@ -34,7 +34,7 @@ std::shared_ptr<TlsContext> load(TlsOptions options) {
   return context ? *context : nullptr;
 }
 
-class TlsLoopFixture : public test::LoopFixture {
+class LoopFixture : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     files_ = std::make_unique<test::Certificates>();
@@ -43,6 +43,30 @@ class TlsLoopFixture : public test::LoopFixture {
   }
   static void TearDownTestSuite() { files_.reset(); }
 
+  LoopFixture() : loop_([this] { runtime_.run(); }) {}
+  void stop_loop() {
+    runtime_.stop();
+    loop_.join();
+  }
+  template <class F>
+  void on_loop(F action) {
+    std::promise<void> done;
+    runtime_.post([&] {
+      action();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  template <class F>
+  [[nodiscard]] bool eventually(F condition) {
+    for (int i = 0; i < 20'000; ++i) {
+      bool holds = false;
+      on_loop([&] { holds = condition(); });
+      if (holds) return true;
+      ::poll(nullptr, 0, 1);
+    }
+    return false;
+  }
   /// Whoever has the certificate `own` and trusts the one of `trusted`.
   static TlsOptions options(Side side, const std::string& own, const std::string& trusted, Proof proof) {
     return {.side = side,
@@ -53,8 +77,10 @@ class TlsLoopFixture : public test::LoopFixture {
   }
 
   static std::unique_ptr<test::Certificates> files_;
+  AsioRuntime runtime_;
+  std::thread loop_;
 };
-std::unique_ptr<test::Certificates> TlsLoopFixture::files_;
+std::unique_ptr<test::Certificates> LoopFixture::files_;
 
 // --- links ---
 
@@ -65,7 +91,7 @@ struct SecurePeer {
   std::vector<PeerCall> calls;
 };
 
-class SecureLinkTest : public TlsLoopFixture {
+class SecureLinkTest : public LoopFixture {
  protected:
   ~SecureLinkTest() override {
     on_loop([this] {
@@ -301,7 +327,7 @@ class SecureClient {
   std::string received_;
 };
 
-class HttpsTest : public TlsLoopFixture {
+class HttpsTest : public LoopFixture {
  protected:
   void start(const http::HttpLimits& limits = {}, Proof proof = Proof::kNone) {
     on_loop([&] {

@@ -53,6 +53,7 @@ class Transaction {
 
   PageStore& store;
   const ConnectionRole role;
+  CommitCompanion* companion = nullptr;
   std::vector<SealedVersion> sealed;
   std::optional<Error> error;
   VersionId newest_seen;
@@ -63,6 +64,9 @@ class Transaction {
   [[nodiscard]] bool is_superseded() const { return store.adoptions() != adoptions_; }
 
  private:
+  /// The companion's share is added to what is written.
+  Result<SealedVersion> seal(const Pin& base, std::vector<DatabaseWrite> writes);
+  void release_write_slot();
   [[nodiscard]] PinKind kind() const { return role == ConnectionRole::kWriter ? PinKind::kHead : PinKind::kApplied; }
 
   const WriterId id_;
@@ -73,6 +77,7 @@ class Transaction {
   Pin pin_;
   std::size_t locked_ = 0;         ///< databases with a SHARED lock or more
   std::set<std::string> writing_;  ///< databases with a RESERVED lock or more
+  bool has_sealed_ = false;        ///< since the write slot was taken
 };
 
 /// One database as SQLite's pager sees it.
