@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <span>
 
+#include "statemachine/sqlite/database_header.hpp"
+
 namespace quorate::sqlite {
 
 enum class BtreePageKind : std::uint8_t {
@@ -36,10 +38,6 @@ enum class BtreePageKind : std::uint8_t {
 
 inline constexpr std::size_t kCellPointerBytes = 2;
 
-[[nodiscard]] inline std::size_t big_endian_16(std::span<const std::byte> page, std::size_t at) {
-  return std::to_integer<std::size_t>(page[at]) << 8 | std::to_integer<std::size_t>(page[at + 1]);
-}
-
 /// The array of cell pointers, as offsets in the page; empty if it is no b-tree page.
 struct CellPointers {
   std::size_t begin = 0;
@@ -53,7 +51,7 @@ struct CellPointers {
   if (kind == BtreePageKind::kNone) return {};
   const std::size_t begin = is_interior(kind) ? 12 : 8;
   const std::size_t room = (page.size() - begin) / kCellPointerBytes;
-  return {begin, begin + kCellPointerBytes * std::min(big_endian_16(page, 3), room)};
+  return {begin, begin + kCellPointerBytes * std::min<std::size_t>(big_endian_16(page, 3), room)};
 }
 
 }  // namespace quorate::sqlite

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/database_header.hpp"
 #include "statemachine/sqlite/scratch_database.hpp"
 
 namespace quorate::sqlite {
@@ -19,23 +20,9 @@ constexpr const char* kReceivedFile = "database";
 constexpr const char* kLog = "database-wal";
 constexpr std::string_view kMagic{"SQLite format 3\0", 16};
 
-// Offsets within the header, from SQLite's file format (big-endian numbers).
-constexpr std::size_t kHeaderBytes = 100;
-constexpr std::size_t kPageSizeAt = 16;
-constexpr std::size_t kWriteVersionAt = 18;
-constexpr std::size_t kReadVersionAt = 19;
-constexpr std::size_t kChangeCounterAt = 24;
-constexpr std::size_t kPageCountAt = 28;
-constexpr std::size_t kVersionValidForAt = 92;
 /// 1: rollback journal, 2: write-ahead log.
 constexpr unsigned kFormatVersionMax = 2;
 constexpr const char* kWhatToDo = "nothing was loaded";
-
-std::uint64_t big_endian(std::span<const std::byte> bytes, std::size_t at, std::size_t size) {
-  std::uint64_t value = 0;
-  for (const std::byte byte : bytes.subspan(at, size)) value = value << 8 | std::to_integer<std::uint64_t>(byte);
-  return value;
-}
 
 tl::unexpected<Error> refuse(std::string_view why) {
   return fail(ErrorKind::kInvalidArgument, fmt::format("{}; {}", why, kWhatToDo));
@@ -106,25 +93,25 @@ Result<void> Load::verify() {
 }
 
 Result<void> Load::check_header() {
-  std::array<std::byte, kHeaderBytes> header{};
+  std::array<std::byte, kDatabaseHeaderBytes> header{};
   if (file_) {
     const Result<std::size_t> read = file_->read(0, header);
     if (!read) return tl::unexpected(read.error());
   }
-  if (file_bytes_ < kHeaderBytes || !is_database(header)) {
+  if (file_bytes_ < kDatabaseHeaderBytes || !is_database(header)) {
     return refuse("this is not a SQLite database (if it is an encrypted one, decrypt it first)");
   }
   // 65536 does not fit the field, and is written as 1.
-  const std::uint64_t size_field = big_endian(header, kPageSizeAt, 2);
+  const std::uint32_t size_field = big_endian_16(header, kPageSizeAt);
   const std::optional<PageSize> size = PageSize::of(size_field == 1 ? kPageBytesMax : size_field);
   if (!size) return refuse(fmt::format("the file's header says that its pages have {} bytes", size_field));
-  const std::uint64_t version = std::max(big_endian(header, kWriteVersionAt, 1), big_endian(header, kReadVersionAt, 1));
+  const auto version = std::to_integer<unsigned>(std::max(header[kWriteVersionAt], header[kReadVersionAt]));
   if (version == 0 || version > kFormatVersionMax) {
     return refuse(fmt::format("the file has version {} of SQLite's format, which is not known here", version));
   }
-  const std::uint64_t pages = big_endian(header, kPageCountAt, 4);
+  const std::uint64_t pages = big_endian_32(header, kPageCountAt);
   const bool is_counted =
-      big_endian(header, kChangeCounterAt, 4) == big_endian(header, kVersionValidForAt, 4) && pages > 0;
+      big_endian_32(header, kChangeCounterAt) == big_endian_32(header, kVersionValidForAt) && pages > 0;
   if (is_counted && log_bytes_ == 0 && file_bytes_ < pages * size->bytes()) {
     return refuse(fmt::format("the file is cut short: it should have {} pages of {} bytes, and has {} bytes", pages,
                               size->bytes(), file_bytes_));

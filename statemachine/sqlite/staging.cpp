@@ -8,24 +8,10 @@
 #include <sqlite3.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/database_header.hpp"
 
 namespace quorate::sqlite {
 namespace {
-
-// Offsets within page 1, from SQLite's file format (big-endian numbers).
-constexpr std::size_t kChangeCounterAt = 24;
-constexpr std::size_t kSchemaCookieAt = 40;
-constexpr std::size_t kVersionValidForAt = 92;
-
-std::uint32_t read_number(std::span<const std::byte> page, std::size_t at) {
-  std::uint32_t value = 0;
-  for (const std::byte byte : page.subspan(at, 4)) value = value << 8 | std::to_integer<std::uint32_t>(byte);
-  return value;
-}
-
-void write_number(std::span<std::byte> page, std::size_t at, std::uint32_t value) {
-  for (std::size_t i = 0; i < 4; ++i) page[at + i] = static_cast<std::byte>(value >> (8 * (3 - i)));
-}
 
 tl::unexpected<SqlError> sql_fail_with(const Error& error) {
   switch (error.kind) {
@@ -58,10 +44,10 @@ tl::unexpected<SqlError> interrupted() {
 PageImage continue_counters(const PageImage& first, const PageImage& before, PageSize size) {
   return PageImage::build(size.bytes(), [&](std::span<std::byte> page) {
     std::ranges::copy(bytes_of(first, size), page.begin());
-    const std::uint32_t counter = read_number(before.bytes(), kChangeCounterAt) + 1;
-    write_number(page, kChangeCounterAt, counter);
-    write_number(page, kVersionValidForAt, counter);
-    write_number(page, kSchemaCookieAt, read_number(before.bytes(), kSchemaCookieAt) + 1);
+    const std::uint32_t counter = big_endian_32(before.bytes(), kChangeCounterAt) + 1;
+    write_big_endian_32(page, kChangeCounterAt, counter);
+    write_big_endian_32(page, kVersionValidForAt, counter);
+    write_big_endian_32(page, kSchemaCookieAt, big_endian_32(before.bytes(), kSchemaCookieAt) + 1);
   });
 }
 

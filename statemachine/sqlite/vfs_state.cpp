@@ -7,23 +7,9 @@
 #include <fmt/format.h>
 
 #include "consensus/assert.hpp"
+#include "statemachine/sqlite/database_header.hpp"
 
 namespace quorate::sqlite::detail {
-namespace {
-
-// Offsets within page 1, from SQLite's file format (big-endian numbers).
-constexpr std::size_t kPageSizeAt = 16;
-constexpr std::size_t kChangeCounterAt = 24;
-constexpr std::size_t kPageCountAt = 28;
-
-std::uint32_t big_endian_at(std::span<const std::byte> bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | std::to_integer<std::uint32_t>(bytes[at + i]);
-  return value;
-}
-
-}  // namespace
-
 // --- Transaction ---
 
 Transaction::Transaction(PageStore& page_store, const VfsOptions& options, WriterId id)
@@ -289,12 +275,11 @@ bool DatabaseFile::is_commit() {
   const Result<void> read =
       transaction_.store.read(transaction_.pin(), record_->id, PageNumber{1}, kChangeCounterAt, before);
   // If it cannot be read, sealing will fail for the same reason and say so.
-  return !read || big_endian_at(before, 0) != big_endian_at(first->second.bytes(), kChangeCounterAt);
+  return !read || big_endian_32(before, 0) != big_endian_32(first->second.bytes(), kChangeCounterAt);
 }
 
 bool DatabaseFile::keeps_page_size() const {
-  // Two bytes, in which 65536 is 1.
-  const std::uint32_t size = big_endian_at(changed_.at(PageNumber{1}).bytes(), kPageSizeAt) >> 16;
+  const std::uint32_t size = big_endian_16(changed_.at(PageNumber{1}).bytes(), kPageSizeAt);
   return (size == 1 ? kPageBytesMax : size) == page_size_->bytes();
 }
 
@@ -302,7 +287,7 @@ DatabaseWrite DatabaseFile::take_write() {
   const std::span<const std::byte> first = changed_.at(PageNumber{1}).bytes();
   DatabaseWrite write{.name = name_,
                       .page_size = *page_size_,
-                      .page_count_after = PageCount{big_endian_at(first, kPageCountAt)},
+                      .page_count_after = PageCount{big_endian_32(first, kPageCountAt)},
                       .pages = {}};
   transaction_.give_pages_back(changed_.size() * page_size_->bytes());
   write.pages.swap(changed_);

@@ -2,7 +2,6 @@
 // only from there.
 #include "transport/asio_transport.hpp"
 
-#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -13,6 +12,7 @@
 
 #include "consensus/wire/frame.hpp"
 #include "tests/transport/http_client.hpp"
+#include "tests/transport/loop_fixture.hpp"
 #include "transport/peer_limits.hpp"
 
 namespace quorate::transport {
@@ -31,35 +31,13 @@ struct Peer {
   std::vector<NodeId> lost;
 };
 
-class AsioTransportTest : public testing::Test {
+class AsioTransportTest : public test::LoopFixture {
  protected:
-  AsioTransportTest() : loop_([this] { runtime_.run(); }) {}
   ~AsioTransportTest() override {
     on_loop([this] {
       for (auto& peer : peers_) peer->transport.reset();
     });
-    runtime_.stop();
-    loop_.join();
-  }
-
-  template <class F>
-  void on_loop(F action) {
-    std::promise<void> done;
-    runtime_.post([&] {
-      action();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-  template <class F>
-  [[nodiscard]] bool eventually(F condition) {
-    for (int i = 0; i < 20'000; ++i) {
-      bool holds = false;
-      on_loop([&] { holds = condition(); });
-      if (holds) return true;
-      ::poll(nullptr, 0, 1);
-    }
-    return false;
+    stop_loop();
   }
 
   static PeerIdentity identity(NodeId id, ClusterId cluster = kCluster) {
@@ -115,10 +93,8 @@ class AsioTransportTest : public testing::Test {
     return results_;
   }
 
-  AsioRuntime runtime_;
   std::vector<std::unique_ptr<Peer>> peers_;
   std::vector<CallResult> results_;
-  std::thread loop_;
 };
 
 TEST_F(AsioTransportTest, CarriesMessagesBothWaysInOrder) {

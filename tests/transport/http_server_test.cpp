@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstdio>
 #include <deque>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "tests/transport/http_client.hpp"
+#include "tests/transport/loop_fixture.hpp"
 
 namespace quorate::http {
 namespace {
@@ -75,35 +75,25 @@ class Application final : public HttpHandler {
   std::deque<std::thread> threads_;
 };
 
-class HttpServerTest : public testing::Test {
+class HttpServerTest : public transport::test::LoopFixture {
  protected:
   void start(const HttpLimits& limits = {}) {
     HttpServerOptions options{.listen = {.host = "localhost"}, .limits = limits};
-    auto started = HttpServer::start(runtime_, std::move(options), application_);
-    ASSERT_TRUE(started) << started.error().message;
-    server_ = std::move(*started);
-    port_ = server_->endpoint().port;
-    loop_ = std::thread([this] { runtime_.run(); });
+    on_loop([&] {
+      auto started = HttpServer::start(runtime_, std::move(options), application_);
+      ASSERT_TRUE(started) << started.error().message;
+      server_ = std::move(*started);
+      port_ = server_->endpoint().port;
+    });
   }
   ~HttpServerTest() override {
     on_loop([this] {
       server_.reset();
       application_.kept.clear();
     });
-    runtime_.stop();
-    loop_.join();
+    stop_loop();
   }
 
-  /// Runs on the loop and waits for it.
-  template <class F>
-  void on_loop(F action) {
-    std::promise<void> done;
-    runtime_.post([&] {
-      action();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
   HttpServerStats stats() {
     HttpServerStats stats;
     on_loop([&] { stats = server_->stats(); });
@@ -119,11 +109,9 @@ class HttpServerTest : public testing::Test {
            body;
   }
 
-  transport::AsioRuntime runtime_;
   Application application_;
   std::unique_ptr<HttpServer> server_;
   std::uint16_t port_ = 0;
-  std::thread loop_;
 };
 
 TEST_F(HttpServerTest, KeepsAConnectionForManyRequests) {

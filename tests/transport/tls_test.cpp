@@ -2,7 +2,6 @@
 #include "transport/tls.hpp"
 
 #include <algorithm>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,6 +13,7 @@
 
 #include "tests/transport/certificates.hpp"
 #include "tests/transport/http_client.hpp"
+#include "tests/transport/loop_fixture.hpp"
 #include "transport/asio_transport.hpp"
 #include "transport/http_server.hpp"
 #include "transport/peer_limits.hpp"
@@ -34,7 +34,7 @@ std::shared_ptr<TlsContext> load(TlsOptions options) {
   return context ? *context : nullptr;
 }
 
-class LoopFixture : public testing::Test {
+class TlsLoopFixture : public test::LoopFixture {
  protected:
   static void SetUpTestSuite() {
     files_ = std::make_unique<test::Certificates>();
@@ -43,30 +43,6 @@ class LoopFixture : public testing::Test {
   }
   static void TearDownTestSuite() { files_.reset(); }
 
-  LoopFixture() : loop_([this] { runtime_.run(); }) {}
-  void stop_loop() {
-    runtime_.stop();
-    loop_.join();
-  }
-  template <class F>
-  void on_loop(F action) {
-    std::promise<void> done;
-    runtime_.post([&] {
-      action();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-  template <class F>
-  [[nodiscard]] bool eventually(F condition) {
-    for (int i = 0; i < 20'000; ++i) {
-      bool holds = false;
-      on_loop([&] { holds = condition(); });
-      if (holds) return true;
-      ::poll(nullptr, 0, 1);
-    }
-    return false;
-  }
   /// Whoever has the certificate `own` and trusts the one of `trusted`.
   static TlsOptions options(Side side, const std::string& own, const std::string& trusted, Proof proof) {
     return {.side = side,
@@ -77,10 +53,8 @@ class LoopFixture : public testing::Test {
   }
 
   static std::unique_ptr<test::Certificates> files_;
-  AsioRuntime runtime_;
-  std::thread loop_;
 };
-std::unique_ptr<test::Certificates> LoopFixture::files_;
+std::unique_ptr<test::Certificates> TlsLoopFixture::files_;
 
 // --- links ---
 
@@ -91,7 +65,7 @@ struct SecurePeer {
   std::vector<PeerCall> calls;
 };
 
-class SecureLinkTest : public LoopFixture {
+class SecureLinkTest : public TlsLoopFixture {
  protected:
   ~SecureLinkTest() override {
     on_loop([this] {
@@ -327,7 +301,7 @@ class SecureClient {
   std::string received_;
 };
 
-class HttpsTest : public LoopFixture {
+class HttpsTest : public TlsLoopFixture {
  protected:
   void start(const http::HttpLimits& limits = {}, Proof proof = Proof::kNone) {
     on_loop([&] {
