@@ -10,6 +10,7 @@
 
 #include "server/log.hpp"
 #include "server/node_server.hpp"
+#include "server/offline/recovery_file.hpp"
 #include "server/signals.hpp"
 
 namespace quorate::server {
@@ -44,6 +45,7 @@ Result<void> run_node_process(const NodeConfig& config) {
     }
     if (serving != nullptr) serving->stop();
   });
+  if (auto recovered = recover_as_the_file_says(config); !recovered) return recovered;
   auto server = NodeServer::open(config);
   if (!server) return tl::unexpected(server.error());
   {

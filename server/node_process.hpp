@@ -1,5 +1,7 @@
 // A node as a process: one NodeServer, and the signals that tell it to stop.
 //
+// A recovery that a file in its directory asks for (offline/recovery_file.hpp) comes first.
+//
 // SIGHUP makes it read users and certificates again, if it has any.
 //
 // Stopping in good order: no new requests; what has arrived is answered; the node leaves the cluster if it was told to;

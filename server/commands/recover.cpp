@@ -1,6 +1,5 @@
 #include "server/commands/recover.hpp"
 
-#include <ctime>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -15,14 +14,6 @@ namespace {
 using cli::ExitCode;
 using server::RecoveryPlan;
 using server::StoppedNode;
-
-std::string time_of_day() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[64];
-  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 ExitCode complain(std::ostream& err, const Error& error, ExitCode code) {
   err << "quorate recover: " << error.message << '\n';
@@ -68,7 +59,7 @@ ExitCode run_recover(RecoverCommand command, std::ostream& out, std::ostream& er
         << '\n';
     return ExitCode::kFailure;
   }
-  if (auto done = server::recover_majority(*node, *plan, time_of_day()); !done) {
+  if (auto done = server::recover_majority(*node, *plan, server::time_of_day()); !done) {
     return complain(err, done.error(), ExitCode::kFailure);
   }
   print_what_to_do_next(*node, *plan, out);

@@ -1,5 +1,6 @@
 #include "server/offline/majority_recovery.hpp"
 
+#include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
@@ -73,6 +74,14 @@ Result<RecoveryPlan> plan_majority_recovery(const StoppedNode& node, const std::
   const auto after = decode_configuration(recovery->batch.entries.front().payload.bytes());
   if (!after) return tl::unexpected(after.error());
   return RecoveryPlan{recovery->report, reading->checkpoint, after->members.front()};
+}
+
+std::string time_of_day() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[64];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 Result<void> recover_majority(const StoppedNode& node, const RecoveryPlan& plan, const std::string& time) {

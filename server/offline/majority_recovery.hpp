@@ -26,7 +26,10 @@ struct RecoveryPlan {
 [[nodiscard]] Result<RecoveryPlan> plan_majority_recovery(const StoppedNode& node,
                                                           const std::optional<std::string>& new_address);
 
-/// Does it, durably, and writes it down before and after. `time` is the hour as people write it.
+/// The hour as people write it: UTC.
+[[nodiscard]] std::string time_of_day();
+
+/// Does it, durably, and writes it down before and after.
 [[nodiscard]] Result<void> recover_majority(const StoppedNode& node, const RecoveryPlan& plan, const std::string& time);
 
 }  // namespace quorate::server
