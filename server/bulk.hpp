@@ -24,12 +24,16 @@ struct BackupWish {
   };
   Form form = Form::kFile;
   std::vector<std::string> tables;  ///< of SQL text: only these; empty: all
+  enum class Packing : std::uint8_t { kNone, kGzip } packing = Packing::kNone;
 };
 
 /// One copy, of one state of the database.
 class BackupReader {
  public:
   virtual ~BackupReader() = default;
+  /// Names the state that it is a copy of: the same on all nodes that are in it, another one after any change. Empty if
+  /// it is SQL text.
+  [[nodiscard]] virtual std::string state() const = 0;
   /// The next piece; empty at the end. One call at a time.
   virtual void read(std::function<void(Result<std::string>)> done) = 0;
 };

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "server/http/gzip.hpp"
 #include "server/sql_ends.hpp"
 #include "server/sql_text_splitter.hpp"
 #include "statemachine/sqlite/backup.hpp"
@@ -23,6 +24,8 @@ namespace {
 constexpr const char* kDirectory = "bulk";
 constexpr const char* kTextFile = "/text";
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
+
+std::string name_of(sqlite::StateDigest digest) { return fmt::format("{:016x}", digest.value()); }
 
 Error error_of(const sqlite::SqlError& error) { return {ErrorKind::kUnavailable, error.message}; }
 
@@ -62,11 +65,16 @@ class BulkService::Copy final : public BackupReader {
  public:
   /// What reads the next piece; on the thread.
   using Source = std::function<Result<std::string>()>;
+  struct Opened {
+    Source source;
+    std::string state;
+  };
 
-  Copy(BulkService& service, Source source)
+  Copy(BulkService& service, Opened opened)
       : service_(service),
         life_(service.life_),
-        source_(std::make_shared<Source>(std::move(source))),
+        state_(std::move(opened.state)),
+        source_(std::make_shared<Source>(std::move(opened.source))),
         share_(service.copies_) {}
   /// The source's files are closed on the thread, behind what is read from them.
   ~Copy() override {
@@ -74,6 +82,7 @@ class BulkService::Copy final : public BackupReader {
     service_.thread_->run([source = std::move(source_)]() mutable { source.reset(); }, [] {});
   }
 
+  [[nodiscard]] std::string state() const override { return state_; }
   void read(std::function<void(Result<std::string>)> done) override {
     if (life_.expired()) return done(fail(ErrorKind::kUnavailable, "the node is stopping"));
     service_.run<std::string>([source = source_] { return (*source)(); }, std::move(done));
@@ -82,6 +91,7 @@ class BulkService::Copy final : public BackupReader {
  private:
   BulkService& service_;
   std::weak_ptr<const char> life_;
+  std::string state_;
   std::shared_ptr<Source> source_;
   Share share_;
 };
@@ -111,6 +121,21 @@ std::function<Result<std::string>()> pieces_of(std::shared_ptr<sqlite::Dump> dum
   };
 }
 
+/// There is an end of the stream, and an end behind it.
+std::function<Result<std::string>()> packed(std::function<Result<std::string>()> pieces) {
+  return [pieces = std::move(pieces), gzip = std::make_shared<http::GzipWriter>(),
+          is_ended = false]() mutable -> Result<std::string> {
+    std::string bytes;
+    while (bytes.empty() && !is_ended) {
+      const Result<std::string> piece = pieces();
+      if (!piece) return piece;
+      is_ended = piece->empty();
+      bytes = is_ended ? gzip->finish() : gzip->write(*piece);
+    }
+    return bytes;
+  };
+}
+
 }  // namespace
 
 void BulkService::open_backup(BackupWish wish, std::function<void(Result<std::unique_ptr<BackupReader>>)> done) {
@@ -118,25 +143,29 @@ void BulkService::open_backup(BackupWish wish, std::function<void(Result<std::un
   if (*copies_ >= kBulkTransfersMax) {
     return done(fail(ErrorKind::kOverloaded, fmt::format("{} backups are being made already", *copies_)));
   }
-  auto open = [store = &replica_->store(), readers = readers_.get(), files = files_, wish = std::move(wish),
-               directory = new_directory()]() -> Result<Copy::Source> {
+  auto open = [store = &replica_->store(), readers = readers_.get(), files = files_, wish,
+               directory = new_directory()]() -> Result<Copy::Opened> {
     if (wish.form == BackupWish::Form::kSql) {
       sqlite::SqlResult<sqlite::Reader> reader = readers->take();
       if (!reader) return tl::unexpected(error_of(reader.error()));
       sqlite::SqlResult<sqlite::Dump> dump = sqlite::Dump::open(std::move(*reader), {wish.tables});
       if (!dump) return tl::unexpected(error_of(dump.error()));
-      return pieces_of(std::make_shared<sqlite::Dump>(std::move(*dump)));
+      return Copy::Opened{pieces_of(std::make_shared<sqlite::Dump>(std::move(*dump))), {}};
     }
     Result<sqlite::Backup> backup = sqlite::Backup::open(*store, "main");
     if (!backup) return tl::unexpected(backup.error());
-    if (wish.form == BackupWish::Form::kFile) return pieces_of(std::make_shared<sqlite::Backup>(std::move(*backup)));
+    std::string state = name_of(backup->digest());
+    if (wish.form == BackupWish::Form::kFile)
+      return Copy::Opened{pieces_of(std::make_shared<sqlite::Backup>(std::move(*backup))), std::move(state)};
     auto compact = sqlite::CompactBackup::make(*backup, files, directory);
     if (!compact) return tl::unexpected(compact.error());
-    return pieces_of(std::shared_ptr<sqlite::CompactBackup>(std::move(*compact)));
+    return Copy::Opened{pieces_of(std::shared_ptr<sqlite::CompactBackup>(std::move(*compact))), std::move(state)};
   };
-  run<Copy::Source>(std::move(open), [this, done = std::move(done)](Result<Copy::Source> source) {
-    if (!source) return done(tl::unexpected(source.error()));
-    done(std::unique_ptr<BackupReader>(std::make_unique<Copy>(*this, std::move(*source))));
+  const bool is_packed = wish.packing == BackupWish::Packing::kGzip;
+  run<Copy::Opened>(std::move(open), [this, is_packed, done = std::move(done)](Result<Copy::Opened> opened) {
+    if (!opened) return done(tl::unexpected(opened.error()));
+    if (is_packed) opened->source = packed(std::move(opened->source));
+    done(std::unique_ptr<BackupReader>(std::make_unique<Copy>(*this, std::move(*opened))));
   });
 }
 
@@ -234,8 +263,11 @@ class BulkService::TextLoad : public std::enable_shared_from_this<TextLoad> {
 
 class BulkService::Incoming final : public IncomingFile {
  public:
-  Incoming(BulkService& service, std::string directory)
+  enum class Whose : std::uint8_t { kOthers, kRestore };
+
+  Incoming(BulkService& service, std::string directory, Whose whose)
       : service_(service),
+        whose_(whose),
         life_(service.life_),
         state_(std::make_shared<State>(service.files_, std::move(directory))),
         share_(service.incoming_) {}
@@ -251,6 +283,8 @@ class BulkService::Incoming final : public IncomingFile {
 
   void load(Accepted accepted, Duration timeout, SqlDone done) override {
     if (life_.expired() || service_.replica_ == nullptr) return done(refused("this node belongs to no cluster yet"));
+    if (service_.is_restoring_ && whose_ == Whose::kOthers)
+      return done(refused("the database is being restored from a backup"));
     const Instant deadline = transport::AsioRuntime::now() + timeout;
     service_.run<bool>([state = state_, accepted] { return state->check(accepted); },
                        [&service = service_, deadline, state = state_, done = std::move(done)](Result<bool> is_text) {
@@ -336,6 +370,7 @@ class BulkService::Incoming final : public IncomingFile {
   }
 
   BulkService& service_;
+  Whose whose_;
   std::weak_ptr<const char> life_;
   std::shared_ptr<State> state_;
   Share share_;
@@ -343,7 +378,11 @@ class BulkService::Incoming final : public IncomingFile {
 
 std::shared_ptr<IncomingFile> BulkService::receive_file() {
   if (replica_ == nullptr || *incoming_ >= kBulkTransfersMax) return nullptr;
-  return std::make_shared<Incoming>(*this, new_directory());
+  return std::make_shared<Incoming>(*this, new_directory(), Incoming::Whose::kOthers);
+}
+
+std::shared_ptr<IncomingFile> BulkService::receive_restore() {
+  return std::make_shared<Incoming>(*this, new_directory(), Incoming::Whose::kRestore);
 }
 
 // --- The service ---
@@ -383,6 +422,10 @@ void BulkService::serve(Replica* replica) {
   replica_ = replica;
   if (replica == nullptr) return;
   readers_ = std::make_unique<sqlite::ReaderPool>(replica->store(), connection_, 1);
+}
+
+std::string BulkService::current_state() const {
+  return replica_ == nullptr ? std::string() : name_of(replica_->store().digest());
 }
 
 std::string BulkService::new_directory() { return fmt::format("{}/{}", kDirectory, ++directories_made_); }

@@ -2,7 +2,8 @@
 // done on a thread of its own, quorate-bulk, in files below "bulk" in the data directory, which is emptied at every
 // start.
 //
-//   backup   a pinned version, page by page; vacuumed: through a scratch file; SQL text: through a reader of its own
+//   backup   a pinned version, page by page; vacuumed: through a scratch file; SQL text: through a reader of its own;
+//            each of them may be packed on its way
 //   load     a file is collected, verified (header, integrity_check), and copied over the database in one transaction
 //   of
 //            the executor; SQL text is collected, and executed in one interactive transaction, a piece at a time
@@ -44,6 +45,13 @@ class BulkService final : public Bulk {
   void open_backup(BackupWish wish, std::function<void(Result<std::unique_ptr<BackupReader>>)> done) override;
   std::shared_ptr<IncomingFile> receive_file() override;
 
+  /// How a state is named (bulk.hpp): of what is applied here now. Empty without a replica.
+  [[nodiscard]] std::string current_state() const;
+  /// While it lasts, files of others are received, and refused when they are to be loaded.
+  void mark_restoring(bool is_restoring) { is_restoring_ = is_restoring; }
+  /// A file that may be loaded all the same.
+  std::shared_ptr<IncomingFile> receive_restore();
+
  private:
   class Copy;
   class Incoming;
@@ -61,6 +69,7 @@ class BulkService final : public Bulk {
   Replica* replica_ = nullptr;
   std::unique_ptr<sqlite::ReaderPool> readers_;
   std::uint64_t directories_made_ = 0;
+  bool is_restoring_ = false;
   std::shared_ptr<std::size_t> copies_ = std::make_shared<std::size_t>(0);
   std::shared_ptr<std::size_t> incoming_ = std::make_shared<std::size_t>(0);
   std::unique_ptr<ThreadExecutor> thread_;

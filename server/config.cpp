@@ -16,6 +16,8 @@ namespace {
 using transport::HostPort;
 using transport::parse_host_port;
 
+constexpr int kReapElectionTimeoutsMin = 3;
+
 tl::unexpected<Error> refuse(std::string message) { return fail(ErrorKind::kInvalidArgument, std::move(message)); }
 
 Result<HostPort> bound_address(const std::string& flag, const std::string& text) {
@@ -68,6 +70,8 @@ Result<void> check_joining(NodeConfig& config) {
   config.join.erase(std::ranges::unique(config.join).begin(), config.join.end());
   for (const std::string& address : config.join)
     if (auto parsed = bound_address("-join", address); !parsed) return tl::unexpected(parsed.error());
+  if (!config.auto_restore.empty() && !config.join.empty())
+    return refuse("-auto-restore is for a node that begins a cluster; one with -join gets its data from the others");
   if (config.bootstrap_expect > 0 && config.is_read_replica)
     return refuse("-bootstrap-expect is for voters; a node with -raft-non-voter joins a cluster that is there");
   const bool names_itself = std::ranges::binary_search(config.join, config.raft_advertised);
@@ -80,6 +84,17 @@ Result<void> check_joining(NodeConfig& config) {
     return refuse("-bootstrap-expect " + std::to_string(config.bootstrap_expect) + ": -join names only " +
                   std::to_string(config.join.size()) + " nodes, this one included; name all of them");
   return {};
+}
+
+/// Shorter, and a member would be removed because it was restarted, or because of an election.
+Result<void> check_reaping(const NodeConfig& config) {
+  const auto check = [&](const std::string& flag, Duration timeout) -> Result<void> {
+    if (timeout == Duration::zero() || timeout >= kReapElectionTimeoutsMin * config.election_timeout) return {};
+    return refuse(flag + " must be 0s (never) or at least " + std::to_string(kReapElectionTimeoutsMin) +
+                  " election timeouts; hours make more sense than seconds");
+  };
+  if (auto done = check("-raft-reap-node-timeout", config.reap_timeout); !done) return done;
+  return check("-raft-reap-read-only-node-timeout", config.reap_read_only_timeout);
 }
 
 Result<void> check_listener(const std::string& flag, const ListenerTls& tls) {
@@ -124,6 +139,7 @@ Result<NodeConfig> complete(NodeConfig config) {
   if (auto done = check_security(config); !done) return tl::unexpected(done.error());
   if (auto done = check_change_feed(config); !done) return tl::unexpected(done.error());
   if (config.heartbeat_interval == Duration::zero()) config.heartbeat_interval = config.election_timeout / 4;
+  if (auto done = check_reaping(config); !done) return tl::unexpected(done.error());
   CoreOptions core{
       .id = NodeId{1}, .heartbeat_interval = config.heartbeat_interval, .election_timeout = config.election_timeout};
   if (auto valid = validate(core); !valid) return refuse("-raft-election-timeout: " + valid.error().message);

@@ -54,6 +54,8 @@ struct NodeConfig {
   bool leave_on_shutdown = false;
   bool step_down_on_shutdown = true;
   bool stop_when_removed = false;
+  Duration reap_timeout{};            ///< of a voter that is not heard of; 0: never
+  Duration reap_read_only_timeout{};  ///< of a read replica
 
   // Consensus.
   Duration election_timeout = std::chrono::milliseconds(300);
@@ -73,6 +75,10 @@ struct NodeConfig {
   WriteQueueOptions write_queue;
 
   std::string cdc_config;  ///< of the change feed: an endpoint, or a file of options; empty: there is none
+
+  // Files with settings (server/settings/backup_settings.hpp); empty: none.
+  std::string auto_backup;
+  std::string auto_restore;
 
   // HTTP.
   std::uint64_t http_body_bytes_max = std::uint64_t{64} << 20;

@@ -187,7 +187,7 @@ void MembershipService::check_ready(const ReadyQuestion& question, std::function
 
   const auto judge = [this, deadline, needs_sync, done = std::move(done)](Result<NodeDescription> answer) {
     if (!answer) return done({.leader_error = answer.error().message});
-    if (!replica_->has_replayed()) return done({.is_store_ready = false});
+    if (!replica_->has_replayed() || is_restoring_) return done({.is_store_ready = false});
     const auto read = [this, deadline, done] {
       probe_reader(replica_->reader(), alarms_, deadline,
                    [done](std::string error) { done({.database_error = std::move(error)}); });
@@ -322,6 +322,29 @@ void MembershipService::remove(std::string id, RemovalGuard guard, Duration time
                                std::function<void(ChangeEnd)> done) {
   fulfil([this, id = std::move(id), guard] { return change_to_remove(id, guard); }, AsioRuntime::now() + timeout,
          std::move(done));
+}
+
+std::vector<MemberContact> MembershipService::contacts() const {
+  std::vector<MemberContact> contacts;
+  for (const Member& member : replica_->core().configuration().members) {
+    if (member.id == replica_->core().id()) continue;
+    contacts.push_back({.id = member.id,
+                        .name = name_in(member.address),
+                        .is_read_replica = !member.votes() && member.priority == kReplicaPriority,
+                        .is_in_contact = is_in_contact(member.id)});
+  }
+  return contacts;
+}
+
+void MembershipService::remove_silent(NodeId id, Duration timeout, std::function<void(ChangeEnd)> done) {
+  fulfil(
+      [this, id]() -> Result<std::optional<ConfigurationChange>> {
+        const Member* member = replica_->core().configuration().find(id);
+        if (member == nullptr) return std::optional<ConfigurationChange>();
+        if (is_in_contact(id)) return fail(ErrorKind::kUnavailable, "it has come back");
+        return change_to_remove(name_in(member->address), RemovalGuard::kOn);
+      },
+      AsioRuntime::now() + timeout, std::move(done));
 }
 
 Result<std::optional<ConfigurationChange>> MembershipService::change_to_remove(const std::string& name,

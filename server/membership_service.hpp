@@ -29,6 +29,14 @@ namespace quorate::server {
 /// Of a member that the leader shall not make a voter.
 inline constexpr std::uint32_t kReplicaPriority = 0;
 
+/// A member as the leader sees it.
+struct MemberContact {
+  NodeId id;
+  std::string name;
+  bool is_read_replica = false;
+  bool is_in_contact = false;
+};
+
 class MembershipService final : public Cluster {
  public:
   struct Self {
@@ -50,11 +58,18 @@ class MembershipService final : public Cluster {
   void expect_founder(std::string address) { expected_founder_ = std::move(address); }
   /// Whether this node was a member and is none any more.
   void mark_removed(bool is_removed) { is_removed_ = is_removed; }
+  /// Whether what it will serve is still being put in place.
+  void mark_restoring(bool is_restoring) { is_restoring_ = is_restoring; }
 
   [[nodiscard]] NodeDescription describe_self() const;
   [[nodiscard]] ClusterCounts counts() const;
   /// Of somebody who wants to belong to the cluster, or to be another kind of member. `done` is called once.
   void take_in(const JoinRequest& request, std::function<void(JoinAnswer)> done);
+
+  /// Of all but this node itself, which leads.
+  [[nodiscard]] std::vector<MemberContact> contacts() const;
+  /// Guarded, and only as long as it is silent: a member that has come back stays.
+  void remove_silent(NodeId id, Duration timeout, std::function<void(ChangeEnd)> done);
 
   [[nodiscard]] MembershipVerdict judge(const MembershipQuestion& question) const;
 
@@ -93,6 +108,7 @@ class MembershipService final : public Cluster {
   bool is_promoting_ = false;
   bool is_removed_ = false;
   std::string expected_founder_;
+  bool is_restoring_ = false;
   ClusterCounts counts_;
 };
 

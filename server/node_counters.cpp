@@ -1,4 +1,5 @@
 // The maps of /debug/vars that are not the HTTP interface's own.
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -42,6 +43,19 @@ void write_database(const StatusSources& sources, StatusTree& database) {
   database["pages_repaired"] = pages.pages_repaired;
 }
 
+/// A snapshot of its own is never restored at a start: the database is there as it was.
+void write_snapshots(const StatusSources& sources, Counters& counters) {
+  const std::uint64_t installed = sources.replica != nullptr ? sources.replica->snapshots_installed() : 0;
+  const std::uint64_t all = sources.replica != nullptr ? sources.replica->checkpoints() : 0;
+  const bool has_begun_with_data = sources.replica != nullptr && sources.replica->has_begun_with_data();
+  StatusTree& store = counters["store"];
+  store["num_restores"] = installed;
+  store["num_restores_start"] = std::uint64_t{0};
+  store["num_restores_start_skipped"] = std::uint64_t{has_begun_with_data};
+  counters["snapshot"]["num_taken"] = all - std::min(all, installed);
+  counters["snapshot"]["num_installed"] = installed;
+}
+
 void write_links(const StatusSources& sources, StatusTree& proto) {
   std::uint64_t bytes = 0;
   std::uint64_t connected = 0;
@@ -51,6 +65,11 @@ void write_links(const StatusSources& sources, StatusTree& proto) {
   }
   proto["bytes_sent"] = bytes;
   proto["peers_connected"] = connected;
+}
+
+void write_listener(const transport::PeerListener::Stats& stats, StatusTree& mux) {
+  mux["num_connections"] = std::uint64_t{stats.connections};
+  mux["num_refused"] = stats.refused;
 }
 
 }  // namespace
@@ -64,8 +83,17 @@ void write_counters(const StatusSources& sources, Counters& counters) {
   store["num_snapshots"] = cluster.snapshots;
   store["num_ignored_joins"] = cluster.joins_ignored;
   store["num_removed_before_joins"] = cluster.removed_before_joins;
+  const ReapCounts reaped = sources.reaper != nullptr ? sources.reaper->counts() : ReapCounts();
+  store["nodes_reaped_ok"] = reaped.ok;
+  store["nodes_reaped_failed"] = reaped.failed;
+  if (sources.backups != nullptr) {
+    sources.backups->write_uploads(counters["uploader"]);
+    sources.backups->write_downloads(counters["downloader"]);
+  }
   if (sources.transport != nullptr) write_links(sources, counters["proto"]);
   ChangeFeedView{sources.change_feed, sources.replica}.write_counters(counters["cdc.service"]);
+  write_snapshots(sources, counters);
+  if (sources.transport != nullptr) write_listener(sources.transport->listener_stats(), counters["mux"]);
   if (sources.replica != nullptr) write_database(sources, counters["db"]);
 }
 

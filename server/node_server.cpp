@@ -1,5 +1,6 @@
 #include "server/node_server.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <utility>
@@ -85,8 +86,10 @@ NodeServer::~NodeServer() {
   entrance_.reset();
   discovery_.reset();
   removal_watch_.reset();
+  reaper_.reset();
   database_.serve(nullptr);
   if (cluster_) cluster_->serve(nullptr);
+  backups_.reset();
   bulk_.reset();
   change_feed_.reset();
   replica_.reset();
@@ -186,6 +189,7 @@ Result<void> NodeServer::listen() {
       [this](Duration delay, std::function<void()> task) { alarms_.after(delay, std::move(task)); },
       [](const std::string& what) { log_warn(what); });
   removal_watch_ = std::make_unique<RemovalWatch>(*transport_, alarms_, name_, [this] { removed_or_taken_in(); });
+  reaper_ = std::make_unique<Reaper>(*cluster_, alarms_, config_);
   auto files = directory_.files();
   if (!files) return tl::unexpected(files.error());
   auto bulk = BulkService::open(std::move(*files), config_,
@@ -196,6 +200,10 @@ Result<void> NodeServer::listen() {
       ChangeFeedService::open(config_, name_, [this](std::function<void()> task) { runtime_.post(std::move(task)); });
   if (!change_feed) return tl::unexpected(change_feed.error());
   change_feed_ = std::move(*change_feed);
+  auto backups = Backups::open(config_, name_, *bulk_, alarms_,
+                               [this](std::function<void()> task) { runtime_.post(std::move(task)); });
+  if (!backups) return tl::unexpected(backups.error());
+  backups_ = std::move(*backups);
   service_ = std::make_unique<http::HttpService>(service_options(), database_, *cluster_);
   auto http_address = transport::parse_host_port(config_.http_address);
   if (!http_address) return tl::unexpected(http_address.error());
@@ -233,17 +241,21 @@ http::HttpServiceOptions NodeServer::service_options() {
 }
 
 StatusSources NodeServer::status_sources() {
-  return {config_,
-          self_,
-          started_,
-          replica_.get(),
-          transport_.get(),
-          http_server_.get(),
-          removal_watch_.get(),
-          cluster_.get(),
-          discovery_ ? &**discovery_ : nullptr,
-          &extensions_,
-          change_feed_.get()};
+  const std::int64_t by_clients = service_ != nullptr ? service_->counts().last_backup_unix_seconds : 0;
+  return {.config = config_,
+          .self = self_,
+          .started = started_,
+          .replica = replica_.get(),
+          .transport = transport_.get(),
+          .http_server = http_server_.get(),
+          .removal_watch = removal_watch_.get(),
+          .membership = cluster_.get(),
+          .discovery = discovery_ ? &**discovery_ : nullptr,
+          .extensions = &extensions_,
+          .change_feed = change_feed_.get(),
+          .backups = backups_.get(),
+          .reaper = reaper_.get(),
+          .last_backup_unix_seconds = std::max(by_clients, backups_->last_backup_unix_seconds().value_or(0))};
 }
 
 /// What another node asks of this one. Whoever has no cluster yet may ask for nothing that is in it.
@@ -369,14 +381,27 @@ Result<void> NodeServer::open_replica() {
                     in_force.value, config_.feature_level.value));
   transport_->adopt(replica_->identity());
   cluster_->serve(replica_.get());
-  database_.serve(replica_.get());
   bulk_->serve(replica_.get());
   replica_->start();
+  let_in_once_restored();
+  reaper_->start();
   if (!configuration.members.empty()) removal_watch_->watch(*replica_);
   entrance_->make_known(*replica_, [this](const JoinRequest& request, std::function<void(JoinAnswer)> done) {
     cluster_->take_in(request, std::move(done));
   });
   return {};
+}
+
+/// Who comes before the database is what it is to be would see nothing, or write what is replaced.
+void NodeServer::let_in_once_restored() {
+  database_.serve(nullptr, "the database is being restored from a backup");
+  cluster_->mark_restoring(true);
+  backups_->begin(*replica_, {.ready =
+                                  [this] {
+                                    database_.serve(replica_.get());
+                                    cluster_->mark_restoring(false);
+                                  },
+                              .failed = [this](Error why) { finish(std::move(why)); }});
 }
 
 void NodeServer::changed() {

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "server/alarms.hpp"
+#include "server/backups/backups.hpp"
 #include "server/bulk_service.hpp"
 #include "server/cdc/change_feed_service.hpp"
 #include "server/config.hpp"
@@ -24,6 +25,7 @@
 #include "server/entrance.hpp"
 #include "server/extensions/extension_set.hpp"
 #include "server/http/service.hpp"
+#include "server/membership/reaper.hpp"
 #include "server/membership_service.hpp"
 #include "server/node_discovery.hpp"
 #include "server/node_security.hpp"
@@ -83,6 +85,7 @@ class NodeServer {
   void look_for_cluster();
   Result<void> open_replica();
   void open_replica_or_stop();
+  void let_in_once_restored();
   void changed();
   void removed_or_taken_in();
 
@@ -112,11 +115,13 @@ class NodeServer {
   std::unique_ptr<SqlRoute> sql_;
   std::unique_ptr<WriteQueue> write_queue_;
   std::unique_ptr<BulkService> bulk_;
+  std::unique_ptr<Backups> backups_;
   std::unique_ptr<http::HttpService> service_;
   std::unique_ptr<http::HttpServer> http_server_;
   std::unique_ptr<NodeDiscovery> discovery_;  ///< null: there is none
   std::unique_ptr<Entrance> entrance_;
   std::unique_ptr<RemovalWatch> removal_watch_;
+  std::unique_ptr<Reaper> reaper_;
   std::unique_ptr<Replica> replica_;
   std::unique_ptr<ChangeFeedService> change_feed_;
 

@@ -131,6 +131,16 @@ void write_http(const StatusSources& sources, StatusTree& http) {
   http["connections"]["refused"] = stats.connections_refused;
 }
 
+void write_mux(const StatusSources& sources, StatusTree& mux) {
+  mux["addr"] = sources.config.raft_address;
+  write_tls(sources.config.node_tls, mux["tls"]);
+  if (sources.transport == nullptr) return;
+  const auto listener = sources.transport->listener_stats();
+  mux["connections"] = std::uint64_t{listener.connections};
+  mux["refused"] = listener.refused;
+  if (!listener.last_refusal.empty()) mux["last_refusal"] = listener.last_refusal;
+}
+
 void write_raft(const Core& core, StatusTree& raft) {
   raft["state"] = state_name(core.role());
   raft["term"] = core.term().value;
@@ -217,6 +227,8 @@ void write_store(const StatusSources& sources, StatusTree& store) {
   store["node_id"] = sources.self.name;
   store["election_timeout"] = format_duration(sources.config.election_timeout);
   store["heartbeat_timeout"] = format_duration(sources.config.heartbeat_interval);
+  store["reap_timeout"] = format_duration(sources.config.reap_timeout);
+  store["reap_read_only_timeout"] = format_duration(sources.config.reap_read_only_timeout);
   store["db_conf"]["fk_constraints"] = sources.config.enforce_foreign_keys;
   store["leader"]["addr"] = "";
   store["leader"]["node_id"] = "";
@@ -281,7 +293,7 @@ void write_status(const StatusSources& sources, StatusTree& status) {
   cluster["addr"] = sources.config.raft_advertised;
   cluster["api_addr"] = sources.config.http_advertised;
   cluster["https"] = sources.config.http_tls.is_on() ? "true" : "false";
-  write_tls(sources.config.node_tls, status["mux"]["tls"]);
+  write_mux(sources, status["mux"]);
   write_http(sources, status["http"]);
   if (sources.change_feed != nullptr) sources.change_feed->write_status(status["cdc"]);
   write_store(sources, status["store"]);
@@ -291,6 +303,11 @@ void write_status(const StatusSources& sources, StatusTree& status) {
     if (!set.names.empty()) status["extensions"]["dir"] = set.directory;
   }
   if (sources.discovery != nullptr) sources.discovery->write_status(status["disco"]);
+  if (sources.backups != nullptr) sources.backups->write_status(status);
+  if (sources.last_backup_unix_seconds != 0) {
+    const std::chrono::sys_seconds made{std::chrono::seconds(sources.last_backup_unix_seconds)};
+    status["last_backup_time"] = time_text(made);
+  }
 }
 
 void write_metrics(const StatusSources& sources, MetricsText& metrics) {

@@ -6,12 +6,14 @@
 #include <map>
 #include <string>
 
+#include "server/backups/backups.hpp"
 #include "server/cdc/change_feed_service.hpp"
 #include "server/config.hpp"
 #include "server/discovery/discovery.hpp"
 #include "server/extensions/extension_set.hpp"
 #include "server/http/metrics.hpp"
 #include "server/http/status_tree.hpp"
+#include "server/membership/reaper.hpp"
 #include "server/membership_service.hpp"
 #include "server/removal_watch.hpp"
 #include "server/replica.hpp"
@@ -33,6 +35,9 @@ struct StatusSources {
   const discovery::Discovery* discovery = nullptr;
   const extensions::ExtensionSet* extensions = nullptr;
   const ChangeFeedService* change_feed = nullptr;
+  const Backups* backups = nullptr;
+  const Reaper* reaper = nullptr;
+  std::int64_t last_backup_unix_seconds = 0;  ///< of clients and automatic ones; 0: there was none
 };
 
 /// By name.

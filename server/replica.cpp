@@ -437,6 +437,10 @@ void Replica::checkpoint(Instant deadline, std::function<void(SnapshotEnd)> done
   if (core().checkpoint().index >= wanted) return done(SnapshotEnd::kNothingNew);
   parts_->checkpoint_up_to(wanted, deadline, std::move(done));
 }
+std::uint64_t Replica::snapshots_installed() const { return parts_->machine->snapshots_installed(); }
+
+bool Replica::has_begun_with_data() const { return parts_->machine->recovered().last.index > Index{}; }
+
 std::uint64_t Replica::checkpoints() const { return parts_->checkpoints; }
 
 void Replica::await_executor(Instant deadline, std::function<void()> done) {

@@ -90,6 +90,10 @@ class Replica {
   void checkpoint(Instant deadline, std::function<void(SnapshotEnd)> done);
   /// How many there have been, others' snapshots that were installed here among them.
   [[nodiscard]] std::uint64_t checkpoints() const;
+  /// Others' snapshots that were installed here.
+  [[nodiscard]] std::uint64_t snapshots_installed() const;
+  /// It was opened with a database, of its last checkpoint.
+  [[nodiscard]] bool has_begun_with_data() const;
 
   /// Calls back as soon as the executor takes requests, this node does not lead any more, or it is too late: a leader
   /// begins by committing what it has inherited.

@@ -48,7 +48,7 @@ bool may_only_read(std::string_view sql) {
 }  // namespace
 
 void SqlDatabase::run(SqlRequest request, std::shared_ptr<ResultSink> sink, SqlDone done) {
-  if (replica_ == nullptr) return done(refused("this node does not belong to a cluster yet"));
+  if (replica_ == nullptr) return done(refused(absence_));
   SlowStatements::Watched watched = slow_.watch(request.sql, std::move(sink), std::move(done));
   sink = std::move(watched.sink);
   done = std::move(watched.done);

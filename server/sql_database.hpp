@@ -33,8 +33,11 @@ class SqlDatabase final : public Database {
  public:
   SqlDatabase(SqlDatabaseOptions options, SlowStatements slow) : options_(options), slow_(std::move(slow)) {}
 
-  /// Null while there is none.
-  void serve(Replica* replica) { replica_ = replica; }
+  /// Null while there is none; `absence` is what is said to whoever asks then.
+  void serve(Replica* replica, std::string absence = "this node does not belong to a cluster yet") {
+    replica_ = replica;
+    absence_ = std::move(absence);
+  }
 
   void run(SqlRequest request, std::shared_ptr<ResultSink> sink, SqlDone done) override;
   void begin(Duration timeout, std::function<void(TransactionBegun)> done) override;
@@ -53,6 +56,7 @@ class SqlDatabase final : public Database {
   SqlDatabaseOptions options_;
   SlowStatements slow_;
   Replica* replica_ = nullptr;
+  std::string absence_ = "this node does not belong to a cluster yet";
 };
 
 }  // namespace quorate::server

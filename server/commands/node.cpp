@@ -24,6 +24,7 @@ constexpr const char* kCluster = "Coming to a cluster, and leaving it";
 constexpr const char* kSecurity = "Users and TLS";
 constexpr const char* kConsensus = "Consensus";
 constexpr const char* kSql = "SQL";
+constexpr const char* kBackups = "Backups";
 constexpr const char* kLimits = "Limits";
 constexpr const char* kLog = "What it says";
 constexpr const char* kHidden = "";
@@ -47,11 +48,9 @@ void refuse_what_is_missing(CLI::App& app) {
     const char* what;
   };
   static constexpr Missing kMissing[] = {
-      {"--auto-backup,--auto-restore", "automatic backup and restore"},
       {"--otlp-endpoint,--otlp-interval,--otlp-insecure,--otlp-no-verify,--otlp-ca-cert,--otlp-cert,--otlp-key",
        "pushing metrics (GET /metrics has them)"},
       {"--cpu-profile,--mem-profile,--trace-profile", "profiles of a Go runtime"},
-      {"--raft-reap-node-timeout,--raft-reap-read-only-node-timeout", "removing nodes automatically"},
       {"--auto-vacuum-int,--auto-optimize-int", "periodic VACUUM and PRAGMA optimize"},
       {"--on-disk,--on-disk-path", "placing the database elsewhere"},
   };
@@ -129,6 +128,11 @@ void describe_cluster(CLI::App& app, NodeConfig& config) {
   app.add_flag("--raft-cluster-remove-shutdown", config.leave_on_shutdown, "Leave the cluster when stopping")
       ->group(kCluster);
   app.add_flag("--raft-remove-shutdown", config.stop_when_removed, "Stop when removed from the cluster")
+      ->group(kCluster);
+  add_duration(app, "--raft-reap-node-timeout", config.reap_timeout,
+               "Remove a voter that the leader has not heard of for so long (0s: never)")
+      ->group(kCluster);
+  add_duration(app, "--raft-reap-read-only-node-timeout", config.reap_read_only_timeout, "The same for read replicas")
       ->group(kCluster);
 }
 
@@ -212,6 +216,17 @@ void describe_queue(CLI::App& app, server::WriteQueueOptions& queue) {
   app.add_flag("--write-queue-tx", queue.in_transactions, "Execute each batch in one transaction")->group(kSql);
 }
 
+void describe_backups(CLI::App& app, NodeConfig& config) {
+  app.add_option("--auto-backup", config.auto_backup,
+                 "Back up to a file every so often while this node leads, as this file says (JSON, docs/operating.md)")
+      ->type_name("FILE")
+      ->group(kBackups);
+  app.add_option("--auto-restore", config.auto_restore,
+                 "Begin a cluster with the data of a backup, as this file says (JSON, docs/operating.md)")
+      ->type_name("FILE")
+      ->group(kBackups);
+}
+
 void describe_limits(CLI::App& app, NodeConfig& config) {
   app.add_option("--http-body-bytes-max", config.http_body_bytes_max, "Largest body of a request; beyond it: 413")
       ->check(CLI::Range(std::uint64_t{1} << 10, std::uint64_t{1} << 30))
@@ -239,6 +254,7 @@ void describe_node_options(CLI::App& app, NodeConfig& config) {
   describe_consensus(app, config);
   describe_sql(app, config);
   describe_queue(app, config.write_queue);
+  describe_backups(app, config);
   describe_limits(app, config);
   const auto set_level = [&config](const std::string& name) {
     const auto level = server::log_level_named(name);

@@ -1,6 +1,7 @@
 #include "server/http/bulk_handler.hpp"
 
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "server/http/forwarding.hpp"
-#include "server/http/gzip.hpp"
 #include "server/http/json_writer.hpp"
 #include "server/http/query_string.hpp"
 #include "server/http/responses.hpp"
@@ -61,6 +61,7 @@ BackupWish wish_of(const Parameters& parameters) {
   if (parameters.has(Flag::kVacuum)) wish.form = BackupWish::Form::kCompactFile;
   if (parameters.format == BackupFormat::kSql) wish.form = BackupWish::Form::kSql;
   wish.tables = split_names(parameters.tables);
+  if (parameters.has(Flag::kCompress)) wish.packing = BackupWish::Packing::kGzip;
   return wish;
 }
 
@@ -116,10 +117,8 @@ bool is_ok(const ForwardEnd& end) {
 /// Carries a backup to a client at the client's pace.
 class BulkHandler::Copying : public std::enable_shared_from_this<Copying> {
  public:
-  Copying(std::unique_ptr<BackupReader> reader, bool is_compressed, Responder responder, Response head)
-      : reader_(std::move(reader)), responder_(std::move(responder)), head_(std::move(head)) {
-    if (is_compressed) gzip_.emplace();
-  }
+  Copying(std::unique_ptr<BackupReader> reader, Responder responder, Response head, HttpCounts* counts)
+      : reader_(std::move(reader)), responder_(std::move(responder)), head_(std::move(head)), counts_(counts) {}
 
   void start() { read(); }
 
@@ -136,34 +135,38 @@ class BulkHandler::Copying : public std::enable_shared_from_this<Copying> {
       return;
     }
     if (!stream_) stream_.emplace(responder_.stream(std::move(head_)));
-    if (piece->empty()) return stream_->finish(gzip_ ? gzip_->finish() : std::string());
-    std::string bytes = gzip_ ? gzip_->write(*piece) : std::move(*piece);
-    if (bytes.empty()) return read();
-    stream_->write(std::move(bytes), [self = shared_from_this()](StreamState state) {
+    if (piece->empty()) return finish();
+    stream_->write(std::move(*piece), [self = shared_from_this()](StreamState state) {
       if (state == StreamState::kOpen) self->read();
     });
+  }
+
+  void finish() {
+    stream_->finish({});
+    if (counts_ == nullptr) return;
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    counts_->last_backup_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
   }
 
   std::unique_ptr<BackupReader> reader_;
   Responder responder_;
   Response head_;
+  HttpCounts* counts_;
   std::optional<ResponseStream> stream_;
-  std::optional<GzipWriter> gzip_;
 };
 
 void BulkHandler::back_up(Exchange exchange) {
   if (bulk_ == nullptr) return exchange.responder.send(Response(Status::kNotFound));
   const BackupWish wish = wish_of(exchange.parameters);
-  const bool is_compressed = exchange.parameters.has(Flag::kCompress);
   Response head;
-  const bool is_text = wish.form == BackupWish::Form::kSql && !is_compressed;
+  const bool is_text = wish.form == BackupWish::Form::kSql && wish.packing == BackupWish::Packing::kNone;
   head.header("Content-Type", is_text ? "application/sql" : "application/octet-stream");
   const auto responder = std::make_shared<Responder>(std::move(exchange.responder));
-  auto begin = [this, wish, is_compressed, head = std::move(head), responder](const SqlEnd& end) {
+  auto begin = [this, wish, head = std::move(head), responder](const SqlEnd& end) {
     if (end.kind != SqlEnd::Kind::kDone) return responder->send(request_error(end));
-    bulk_->open_backup(wish, [is_compressed, head, responder](Result<std::unique_ptr<BackupReader>> reader) {
+    bulk_->open_backup(wish, [this, head, responder](Result<std::unique_ptr<BackupReader>> reader) {
       if (!reader) return responder->send(refusal_of(reader.error()));
-      std::make_shared<Copying>(std::move(*reader), is_compressed, std::move(*responder), head)->start();
+      std::make_shared<Copying>(std::move(*reader), std::move(*responder), head, context_.counts)->start();
     });
   };
   if (exchange.parameters.has(Flag::kNoLeader)) return begin({});

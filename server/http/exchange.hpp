@@ -31,7 +31,12 @@ struct HttpCounts {
   std::uint64_t query_statements = 0;
   std::uint64_t request_statements = 0;
   std::uint64_t queued_requests = 0;
+  std::uint64_t queued_waits = 0;          ///< of those, who wanted to know what became of it
+  std::uint64_t queued_wait_timeouts = 0;  ///< of those, who heard nothing in time
+  std::uint64_t forwarded = 0;             ///< requests passed on to the leader
+  std::uint64_t forwards_failed = 0;       ///< of those, without an answer
   std::uint64_t leader_not_found = 0;
+  std::int64_t last_backup_unix_seconds = 0;  ///< 0: there was none
 };
 
 struct HandlerContext {

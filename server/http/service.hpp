@@ -65,6 +65,8 @@ class HttpService final : public HttpHandler {
   /// or with nothing if this node does not lead and has done nothing.
   void handle_forwarded(std::span<const std::byte> request, std::function<void(std::optional<Payload>)> reply);
 
+  [[nodiscard]] const HttpCounts& counts() const { return counts_; }
+
  private:
   struct Route;
   struct Arrival;

@@ -15,10 +15,10 @@ constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 }  // namespace
 
 Result<Backup> Backup::open(PageStore& store, std::string_view database) {
-  Pin pin = store.pin(PinKind::kApplied);
+  auto [pin, state] = store.pin_state();
   std::optional<DatabaseRecord> record = store.find_database(pin, database);
   if (Result<void> valid = store.check(pin); !valid) return tl::unexpected(valid.error());
-  return Backup(store, std::move(pin), record ? std::move(*record) : DatabaseRecord{});
+  return Backup(store, std::move(pin), state.digest, record ? std::move(*record) : DatabaseRecord{});
 }
 
 Result<std::size_t> Backup::read(std::uint64_t offset, std::span<std::byte> into) const {

@@ -31,6 +31,8 @@ class Backup {
 
   /// The newest entry contained.
   [[nodiscard]] LogId last() const { return pin_.last(); }
+  /// Of everything that is applied: the same on all replicas in the same state, and another one after any change.
+  [[nodiscard]] StateDigest digest() const { return digest_; }
   /// Of the file.
   [[nodiscard]] std::uint64_t size() const { return record_.page_count.value * record_.page_size.bytes(); }
   /// Fills `into` from `offset` on; returns how many bytes there were (fewer only at the end). kOverloaded as above,
@@ -38,11 +40,12 @@ class Backup {
   Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const;
 
  private:
-  Backup(PageStore& store, Pin pin, DatabaseRecord record)
-      : store_(&store), pin_(std::move(pin)), record_(std::move(record)) {}
+  Backup(PageStore& store, Pin pin, StateDigest digest, DatabaseRecord record)
+      : store_(&store), pin_(std::move(pin)), digest_(digest), record_(std::move(record)) {}
 
   PageStore* store_;
   Pin pin_;
+  StateDigest digest_;
   DatabaseRecord record_;
 };
 

@@ -101,6 +101,8 @@ class SqliteMachine {
   [[nodiscard]] std::optional<StagedSnapshot> staged_snapshot() const;
   void stage_snapshot(const SnapshotId& id, std::uint64_t offset, Payload bytes, Completion<std::uint64_t> done);
   void install_snapshot(const SnapshotId& id, Completion<CheckpointContext> done);
+  /// Since the machine was opened.
+  [[nodiscard]] std::uint64_t snapshots_installed() const { return snapshots_installed_; }
 
   void epoch_changed(Epoch epoch);
   void appended(Epoch epoch, std::uint64_t sequence, LogId id);
@@ -173,8 +175,9 @@ class SqliteMachine {
   std::optional<Background> background_;
   std::function<void()> applicable_;
   std::vector<std::function<void()>> after_background_;  ///< what must not see half of it
-  bool is_installing_ = false;                           ///< another node's state: nothing is applied meanwhile
-  std::vector<std::function<void()>> after_parts_;       ///< checkpoints that wait for the end of a bundle
+  std::uint64_t snapshots_installed_ = 0;
+  bool is_installing_ = false;                      ///< another node's state: nothing is applied meanwhile
+  std::vector<std::function<void()>> after_parts_;  ///< checkpoints that wait for the end of a bundle
 
   std::map<NodeId, Sending> sending_;
   std::shared_ptr<SnapshotSink> sink_;  ///< belongs to the jobs

@@ -93,6 +93,7 @@ Result<CheckpointContext> SqliteMachine::adopt(Result<std::vector<std::byte>> ap
   }
   QUORATE_ASSERT(context_.last == store_->applied());
   sending_.clear();
+  ++snapshots_installed_;
   return context_;
 }
 

@@ -42,8 +42,7 @@ def test_mistakes(tmp_path, arguments, words):
 
 
 @pytest.mark.parametrize("flag", [
-    "-auto-backup", "-auto-restore",
-    "-otlp-endpoint", "-cpu-profile", "-raft-reap-node-timeout", "-auto-vacuum-int", "-on-disk"])
+    "-otlp-endpoint", "-cpu-profile", "-auto-vacuum-int", "-on-disk"])
 @pytest.mark.parametrize("form", ["{0} x", "{0}=x", "-{0}=x"])
 def test_what_does_not_exist_is_refused_by_name(tmp_path, flag, form):
     outcome = node(*form.format(flag).split(), str(tmp_path / "data"))

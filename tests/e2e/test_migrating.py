@@ -15,7 +15,8 @@ FLAGS = [(flag, claim) for flags, claim in re.findall(r"^\| (`-.*?) \| (.*?) \|$
          for flag in re.findall(r"`(-[\w-]+)`", flags)]
 
 # What a flag that takes a value can be given; the others take none.
-FILES = {"-auth", "-http-cert", "-http-key", "-http-ca-cert", "-node-cert", "-node-key", "-node-ca-cert"}
+FILES = {"-auth", "-http-cert", "-http-key", "-http-ca-cert", "-node-cert", "-node-key", "-node-ca-cert",
+         "-auto-backup", "-auto-restore"}
 VALUES = {
     "-node-id": "n1", "-http-addr": "127.0.0.1:4001", "-http-adv-addr": "127.0.0.1:4001",
     "-raft-addr": "127.0.0.1:4002", "-raft-adv-addr": "127.0.0.1:4002", "-http-allow-origin": "*",
@@ -28,6 +29,7 @@ VALUES = {
     "-write-queue-batch-size": "128", "-write-queue-timeout": "50ms", "-disco-mode": "etcd-kv", "-disco-key": "k",
     "-disco-config": "{}", "-extensions-path": "nowhere",
     "-cdc-config": "stdout",
+    "-raft-reap-node-timeout": "72h", "-raft-reap-read-only-node-timeout": "0h",
 }
 
 

@@ -112,6 +112,12 @@ INSTANTIATE_TEST_SUITE_P(
                             "-bootstrap-expect is for voters"},
                     Mistake{"Name", [](NodeConfig& c) { c.node_id = std::string(600, 'x'); }, "-node-id"},
                     Mistake{"Lines", [](NodeConfig& c) { c.node_id = "a\nb"; }, "-node-id"},
+                    Mistake{"Restoring", [](NodeConfig& c) { c.auto_restore = "r", c.join = {"z:4002"}; },
+                            "-auto-restore is for a node that begins a cluster"},
+                    Mistake{"Reaping", [](NodeConfig& c) { c.reap_timeout = c.election_timeout; },
+                            "-raft-reap-node-timeout must be 0s (never) or at least 3"},
+                    Mistake{"ReapingReplicas", [](NodeConfig& c) { c.reap_read_only_timeout = Duration(1); },
+                            "-raft-reap-read-only-node-timeout"},
                     Mistake{"Heartbeat", [](NodeConfig& c) { c.heartbeat_interval = c.election_timeout * 2; },
                             "-raft-election-timeout"}),
     [](const auto& test) { return std::string(test.param.name); });
