@@ -43,6 +43,14 @@ Result<security::Login> login_of(const std::string& name, const Credentials& cre
   return security::Login{user->name, user->secret};
 }
 
+/// A certificate that is out of date is used all the same: somebody may have told the others not to look.
+void warn_of_untimeliness(const TlsContext& context) {
+  const std::string why = context.untimeliness();
+  if (why.empty()) return;
+  log_warn("the certificate in " + context.options().files.certificate + " will be refused by all who verify it: " +
+           why + "; put a valid one there, which is read when the file changes");
+}
+
 bool is_for_this_machine_only(const std::string& address) {
   const auto parsed = transport::parse_host_port(address);
   return parsed && (parsed->host == "localhost" || parsed->host == "::1" || parsed->host.starts_with("127."));
@@ -108,6 +116,7 @@ Result<std::shared_ptr<TlsContext>> NodeSecurity::open_context(const std::string
     auto fresh = TlsContext::load(options);
     if (!fresh) return tl::unexpected(fresh.error());
     return [place, made = std::move(*fresh)] {
+      if (made->options().side == TlsOptions::Side::kAccepting) warn_of_untimeliness(*made);
       if (const auto context = place->lock()) context->replace(*made);
     };
   };
@@ -118,6 +127,7 @@ Result<std::shared_ptr<TlsContext>> NodeSecurity::open_context(const std::string
   auto context = TlsContext::load(options);
   if (!context) return fail(ErrorKind::kInvalidArgument, flag + ": " + context.error().message);
   *place = *context;
+  if (!dials) warn_of_untimeliness(**context);
   return *context;
 }
 

@@ -1,9 +1,13 @@
 #include "transport/tls.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 namespace quorate::transport {
 
@@ -19,6 +23,14 @@ std::string last_reason() {
   const char* const reason = ERR_reason_error_string(code);
   if (reason != nullptr) return reason;
   return ERR_SYSTEM_ERROR(code) ? "it cannot be read" : "the file is not as it should be";
+}
+
+std::string time_text(const ASN1_TIME* time) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), BIO_free);
+  char text[64] = {};
+  if (out == nullptr || ASN1_TIME_print(out.get(), time) != 1) return "a time that cannot be read";
+  const int size = BIO_read(out.get(), text, sizeof(text) - 1);
+  return {text, static_cast<std::size_t>(std::max(size, 0))};
 }
 
 /// A key that is encrypted must not make a server ask its terminal for a password.
@@ -87,6 +99,16 @@ Result<void> TlsContext::use_authorities() {
   // Clients choose by this which of their certificates they present.
   if (accepts && !authorities.empty())
     SSL_CTX_set_client_CA_list(native(), SSL_load_client_CA_file(authorities.c_str()));
+  return {};
+}
+
+std::string TlsContext::untimeliness() const {
+  const X509* const certificate = SSL_CTX_get0_certificate(context_.get());
+  if (certificate == nullptr) return {};
+  if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+    return "it has expired, at " + time_text(X509_get0_notAfter(certificate));
+  if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+    return "it is not valid before " + time_text(X509_get0_notBefore(certificate));
   return {};
 }
 

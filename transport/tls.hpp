@@ -48,6 +48,8 @@ class TlsContext {
   void replace(TlsContext& fresh);
 
   [[nodiscard]] const TlsOptions& options() const { return options_; }
+  /// Why whoever verifies this side's certificate will refuse it because of the day that it is; empty if nobody will.
+  [[nodiscard]] std::string untimeliness() const;
   /// For the .cpp files of this room.
   [[nodiscard]] ssl_ctx_st* native() const { return context_.get(); }
 

@@ -24,9 +24,14 @@ def stranger(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
-def http_flags(authority, name="server"):
-    certificate, key = authority.issue(name)
+def http_flags(authority, name="server", **options):
+    certificate, key = authority.issue(name, **options)
     return ["-http-cert", str(certificate), "-http-key", str(key)]
+
+
+def expired(flags):
+    """What a node says of the certificate that these flags name."""
+    return f"the certificate in {flags[1]} will be refused by all who verify it: it has expired, at "
 
 
 def node_flags(authority, name="node", **options):
@@ -251,6 +256,58 @@ def test_files_that_cannot_be_used(tmp_path, authority, stranger):
         node = Node(tmp_path, "confused", arguments).start()
         assert node.wait_for_exit() == 2
         assert words in node.log_text()
+
+
+# --- certificates that have expired ---
+
+def test_a_server_whose_certificate_has_expired(secure, authority):
+    """It says so, and whoever verifies it has nothing to do with it. A valid one is taken up without a restart."""
+    flags = http_flags(authority, "late", days=-1)
+    node = secure.add("n1", *flags)
+    wait_until(lambda: expired(flags) in node.log_text(), "the warning")
+    with pytest.raises(requests.exceptions.SSLError, match="certificate has expired"):
+        get(node.url + "/readyz", verify=str(authority.certificate))
+    outcome = sql("-H", node.url, "-c", authority.certificate)
+    assert outcome.returncode == 1 and "certificate has expired" in outcome.stderr
+    authority.issue("late")
+    node.wait_until_ready()
+    assert node.log_text().count(expired(flags)) == 1
+
+
+def test_a_client_whose_certificate_has_expired(secure, authority):
+    flags = [*http_flags(authority), "-http-ca-cert", str(authority.certificate), "-http-verify-client"]
+    secure.session_options["cert"] = tuple(map(str, authority.issue("in-time")))
+    node = secure.form(1, *flags).nodes[0]
+    late = authority.issue("too-late", days=-1)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        get(node.url + "/readyz", verify=str(authority.certificate), cert=tuple(map(str, late)))
+    outcome = sql("-H", node.url, "-c", authority.certificate, "-d", late[0], "-k", late[1])
+    assert outcome.returncode == 1 and "expired" in outcome.stderr
+    node.execute("CREATE TABLE t(id)")
+
+
+def test_a_node_whose_certificate_has_expired(cluster, authority):
+    """Neither side takes it: a member that dials it, and a member that is dialled by it."""
+    cluster.form(1, *node_flags(authority), "-node-verify-client")
+    late = node_flags(authority, "late-node", days=-1)
+    said = refused(cluster, "n2", *late)
+    assert expired(late) in said
+    assert "expired" in said.split("could not join")[-1].split("found no cluster")[-1]
+    assert "expired" in cluster.nodes[0].status("mux.last_refusal")
+    # A member whose certificate expires while it is away is not taken back before it has a valid one.
+    flags = node_flags(authority, "member")
+    member = cluster.add("n3", *flags, "-node-verify-client").wait_until_ready()
+    cluster.wait_for_voters(2)
+    member.stop()
+    authority.issue("member", days=-1)
+    member.start()
+    wait_until(lambda: expired(flags) in member.log_text(), "the warning")
+    wait_until(lambda: "expired" in cluster.nodes[0].status("store.peers").get("n3", {}).get("last_error", ""),
+               "the other to say why")
+    assert not member.is_ready() and cluster.nodes[0].post("/db/execute?timeout=1s", ["SELECT 1"]).status_code == 503
+    authority.issue("member")
+    member.wait_until_ready()
+    cluster.write("CREATE TABLE t(id)")
 
 
 def test_redirects_lead_to_https(secure, authority):
