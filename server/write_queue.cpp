@@ -60,6 +60,7 @@ WriteQueue::Taken WriteQueue::add(QueuedWrite write) {
   for (const SqlStatement& statement : write.statements) bytes += bytes_of(statement);
   if (waiting_.size() >= kQueuedWritesMax || bytes_ + bytes > kQueuedBytesMax) return Taken::kTooMuch;
   ++stats_.taken;
+  stats_.statements_taken += write.statements.size();
   bytes_ += bytes;
   waiting_.push_back({std::move(write), bytes});
   acknowledge_what_fits();
@@ -124,9 +125,9 @@ void WriteQueue::attempt(const std::shared_ptr<Batch>& batch) {
 
 void WriteQueue::ended(const std::shared_ptr<Batch>& batch, const SqlOutcome& outcome) {
   switch (outcome.end.kind) {
-    case SqlEnd::Kind::kNotLeader:
-    case SqlEnd::Kind::kRefused:
-    case SqlEnd::Kind::kUnknown: ++stats_.repeats; return after_(kRepeatPause, [this, batch] { attempt(batch); });
+    case SqlEnd::Kind::kNotLeader: ++stats_.not_leader; return repeat(batch);
+    case SqlEnd::Kind::kRefused: ++stats_.refused; return repeat(batch);
+    case SqlEnd::Kind::kUnknown: ++stats_.unknown; return repeat(batch);
     case SqlEnd::Kind::kInvalid:
     case SqlEnd::Kind::kTooLarge:
       if (batch->writes.size() > 1)
@@ -150,6 +151,11 @@ void WriteQueue::ended(const std::shared_ptr<Batch>& batch, const SqlOutcome& ou
   else
     tell_results(*batch, outcome);
   batch_is_over();
+}
+
+void WriteQueue::repeat(const std::shared_ptr<Batch>& batch) {
+  ++stats_.repeats;
+  after_(kRepeatPause, [this, batch] { attempt(batch); });
 }
 
 /// Each write gets the first error of its own statements. A statement that has used up the time is the last with a
@@ -187,6 +193,7 @@ void WriteQueue::put_back(Batch& batch, std::size_t from) {
 
 void WriteQueue::tell(const QueuedWrite& write, const std::string& error) {
   ++stats_.executed;
+  stats_.statements_executed += write.statements.size();
   if (!error.empty()) ++stats_.failed;
   if (write.executed) return write.executed(error);
   if (!error.empty()) complain_("a queued write has failed, and nobody waits for it: " + error);

@@ -61,7 +61,12 @@ class WriteQueue {
     std::uint64_t executed = 0;
     std::uint64_t failed = 0;  ///< of those
     std::uint64_t batches = 0;
-    std::uint64_t repeats = 0;  ///< of batches
+    std::uint64_t repeats = 0;  ///< of batches, for one of these reasons:
+    std::uint64_t not_leader = 0;
+    std::uint64_t refused = 0;  ///< there is no leader, or it takes nothing now
+    std::uint64_t unknown = 0;  ///< it may have been executed
+    std::uint64_t statements_taken = 0;
+    std::uint64_t statements_executed = 0;
   };
   [[nodiscard]] Stats stats() const;
 
@@ -75,6 +80,7 @@ class WriteQueue {
 
   void send();
   void attempt(const std::shared_ptr<Batch>& batch);
+  void repeat(const std::shared_ptr<Batch>& batch);
   void ended(const std::shared_ptr<Batch>& batch, const SqlOutcome& outcome);
   void tell_results(Batch& batch, const SqlOutcome& outcome);
   void send_one_by_one(Batch& batch);

@@ -44,6 +44,7 @@ class PeerListener::Core : public std::enable_shared_from_this<Core> {
   /// The connection has said who it is; an older one of the same node is of no use any more.
   void greeted(const std::shared_ptr<Inbound>& inbound, NodeId node);
   void left(const std::shared_ptr<Inbound>& inbound, NodeId node, const std::string& why);
+  [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
   AsioRuntime& runtime;
   PeerIdentity identity;
@@ -244,7 +245,11 @@ HostPort PeerListener::endpoint() const {
   return {endpoint.address().to_string(), endpoint.port()};
 }
 
-PeerListener::Stats PeerListener::stats() const { return core_->stats; }
+PeerListener::Stats PeerListener::stats() const {
+  Stats stats = core_->stats;
+  stats.connections = core_->connections();
+  return stats;
+}
 
 void PeerListener::adopt(const PeerIdentity& identity) {
   core_->close_all();

@@ -51,6 +51,7 @@ void LeaderRoute::redirect(Exchange exchange) {
 }
 
 void LeaderRoute::forward(Payload request, const Parameters& parameters, Responder responder) {
+  ++context_.counts->forwarded;
   attempt(std::make_shared<Trip>(
       Trip{std::move(request), parameters.timeout, std::min(parameters.retries, kRetriesMax), std::move(responder)}));
 }
@@ -65,6 +66,7 @@ void LeaderRoute::arrived(const std::shared_ptr<Trip>& trip, const ForwardEnd& e
     --trip->retries_left;
     return context_.after(kRetryPause, [this, trip] { attempt(trip); });
   }
+  if (end.kind != ForwardEnd::Kind::kAnswered) ++context_.counts->forwards_failed;
   switch (end.kind) {
     case ForwardEnd::Kind::kNoLeader: return trip->responder.send(no_leader());
     case ForwardEnd::Kind::kRefused:

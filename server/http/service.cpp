@@ -191,6 +191,7 @@ void HttpService::admit(Request& request, std::string_view path, Arrival arrival
 void HttpService::show_status(Exchange exchange) {
   StatusTree status;
   if (options_.status) options_.status(status);
+  if (options_.queue != nullptr) status["http"]["queue"]["_default"]["sequence_number"] = sql_.next_sequence_number();
   JsonWriter writer(exchange.parameters.has(Flag::kPretty) ? JsonLayout::kPretty : JsonLayout::kCompact);
   const StatusTree nothing;
   const StatusTree* shown = exchange.parameters.key ? status.find(*exchange.parameters.key) : &status;
@@ -217,9 +218,29 @@ void HttpService::write_counts(StatusTree& http) const {
   http["user_snapshots"] = requests_to("POST /snapshot");
   http["user_reaps"] = requests_to("POST /reap");
   http["ui"] = requests_to("GET /console");
-  if (options_.access == nullptr) return;
-  http["auth_ok"] = options_.access->stats().granted;
-  http["auth_fail"] = options_.access->stats().denied;
+  http["auth_ok"] = options_.access != nullptr ? options_.access->stats().granted : std::uint64_t{0};
+  http["auth_fail"] = options_.access != nullptr ? options_.access->stats().denied : std::uint64_t{0};
+}
+
+void HttpService::write_queue_counts(StatusTree& http, StatusTree& queue) const {
+  http["queued_executions_wait"] = counts_.queued_waits;
+  http["queued_executions_wait_timeout"] = counts_.queued_wait_timeouts;
+  if (options_.queue == nullptr) return;
+  const server::WriteQueue::Stats stats = options_.queue->stats();
+  http["queued_executions_num_stmts_rx"] = stats.statements_taken;
+  http["queued_executions_num_stmts_tx"] = stats.statements_executed;
+  http["queued_executions_ok"] = stats.executed - stats.failed;
+  http["queued_executions_failed"] = stats.failed;
+  http["queued_executions_not_leader"] = stats.not_leader;
+  http["queued_executions_no_leader"] = stats.refused;
+  http["queued_executions_unknown_error"] = stats.unknown;
+  queue["requests_rx"] = stats.taken;
+  queue["requests_tx"] = stats.executed;
+  queue["statements_rx"] = stats.statements_taken;
+  queue["statements_tx"] = stats.statements_executed;
+  queue["waiting"] = std::uint64_t{stats.waiting};
+  queue["batches"] = stats.batches;
+  queue["repeats"] = stats.repeats;
 }
 
 /// As Go's expvar writes it: one line for each.
@@ -227,6 +248,9 @@ void HttpService::show_counters(Exchange exchange) {
   std::map<std::string, StatusTree, std::less<>> counters;
   if (options_.counters) options_.counters(counters);
   write_counts(counters["http"]);
+  write_queue_counts(counters["http"], counters["queue"]);
+  counters["proxy"]["num_forwarded"] = counts_.forwarded;
+  counters["proxy"]["num_forwards_failed"] = counts_.forwards_failed;
   std::string text = "{";
   for (const auto& [name, value] : counters) {
     if (exchange.parameters.key && *exchange.parameters.key != name) continue;

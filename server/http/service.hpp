@@ -78,6 +78,7 @@ class HttpService final : public HttpHandler {
   void show_metrics(Exchange exchange);
   void show_counters(Exchange exchange);
   void write_counts(StatusTree& http) const;
+  void write_queue_counts(StatusTree& http, StatusTree& queue) const;
 
   HttpServiceOptions options_;
   HttpCounts counts_;

@@ -267,6 +267,7 @@ void SqlHandler::enqueue(Exchange exchange) {
   server::QueuedWrite write{.statements = std::move(*statements),
                             .atomicity = is_transaction ? Atomicity::kTransaction : Atomicity::kEach};
   if (exchange.parameters.has(Flag::kWait)) {
+    ++context_.counts->queued_waits;
     const auto place = waiting_.emplace(context_.now() + exchange.parameters.timeout, answer);
     write.executed = [this, answer, place](const std::string& error) {
       if (answer->is_answered()) return;  // and has left the list
@@ -287,6 +288,7 @@ void SqlHandler::watch_waiting() {
   while (!waiting_.empty() && waiting_.begin()->first <= context_.now()) {
     const auto answer = waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
+    ++context_.counts->queued_wait_timeouts;
     answer->give(text_error(Status::kRequestTimeout, "queue wait timeout"));
   }
   is_watching_ = !waiting_.empty();

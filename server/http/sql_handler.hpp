@@ -41,6 +41,9 @@ class SqlHandler {
   /// /db/sql: what is executed instead of the statements that were sent. Here that is always the statements themselves.
   void show_rewritten(Exchange exchange);
 
+  /// Of the next write that is queued.
+  [[nodiscard]] std::uint64_t next_sequence_number() const { return next_sequence_number_; }
+
   void begin(Exchange exchange);
   void end(server::TransactionEnd how, Exchange exchange);
 

@@ -1,5 +1,6 @@
 """What a node tells of itself: /status, /debug/vars, and what else rqlite's users and their tools ask for."""
 
+import datetime
 import json
 import shutil
 
@@ -27,7 +28,10 @@ def grown(node, name, act):
 STATUS = {
     "build": {"build_time": str, "commit": str, "compiler_command": str, "compiler_toolchain": str, "version": str},
     "cluster": {"addr": str, "api_addr": str, "https": str},
-    "http": {"auth": str, "bind_addr": str, "cluster.local_node_addr": str, "cluster.timeout": str, "tls.enabled": str},
+    "http": {"auth": str, "bind_addr": str, "cluster.local_node_addr": str, "cluster.timeout": str, "tls.enabled": str,
+             "queue._default.sequence_number": int, "queue._default.max_size": int, "queue._default.batch_size": int,
+             "queue._default.timeout": str},
+    "mux": {"addr": str, "tls.enabled": str},
     "node": {"start_time": str, "current_time": str, "uptime": str},
     "os": {"executable": str, "hostname": str, "page_size": int, "pid": int, "ppid": int},
     "runtime": {"GOARCH": str, "GOOS": str, "GOMAXPROCS": int, "num_cpu": int, "num_goroutine": int, "version": str},
@@ -103,7 +107,8 @@ def test_the_layout_of_counters(node):
     text = node.get("/debug/vars").text
     names = [line.split('"')[1] for line in text.splitlines()[1:-1]]
     assert names == sorted(names)
-    assert {"cluster", "cmdline", "db", "http", "memstats", "proto", "store"} <= set(names)
+    assert {"cluster", "cmdline", "db", "downloader", "http", "memstats", "mux", "proto", "proxy", "queue", "snapshot",
+            "store", "uploader"} <= set(names)
     everything = json.loads(text)
     assert everything["cmdline"][0] == str(QUORATE)
     assert everything["memstats"]["Alloc"] > 100_000 and everything["memstats"]["Sys"] > 1_000_000
@@ -152,6 +157,74 @@ def test_counting_what_found_no_leader(cluster):
     wait_until(lambda: other.get("/leader").status_code == 503, "the leader to be missed")
     assert grown(other, "http", lambda: other.post("/db/execute", ["SELECT 1"])).items() >= {
         "leader_not_found": 1}.items()
+
+
+def test_counters_of_queued_writes(cluster):
+    cluster.form(1)
+    node = cluster.nodes[0]
+    node.execute("CREATE TABLE t(a INTEGER PRIMARY KEY)")
+    path = "/db/execute?queue&wait"
+    assert grown(node, "http", lambda: node.post(path, ["INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(2)"])) == {
+        "executions": 1, "execute_stmts_rx": 2, "queued_executions": 1, "queued_executions_wait": 1,
+        "queued_executions_num_stmts_rx": 2, "queued_executions_num_stmts_tx": 2, "queued_executions_ok": 1}
+    assert grown(node, "http", lambda: node.post(path, ["INSERT INTO t VALUES(1)"])).items() >= {
+        "queued_executions_failed": 1}.items()
+    queue = counters(node, "queue")
+    assert (queue["requests_rx"], queue["requests_tx"], queue["statements_tx"], queue["waiting"]) == (2, 2, 3, 0)
+    before = node.status("http.queue._default.sequence_number")
+    assert node.post(path, ["INSERT INTO t VALUES(3)"]).json()["sequence_number"] == before
+    assert node.status("http.queue._default.sequence_number") == before + 1
+
+
+def test_a_queued_write_that_is_not_waited_for_long_enough(cluster):
+    cluster.form(2)
+    leader, other = cluster.leader(), cluster.followers()[0]
+    leader.execute("CREATE TABLE t(a)")
+    leader.kill()
+    write = "/db/execute?queue&wait&noleader&timeout=200ms"
+    assert grown(other, "http", lambda: other.post(write, ["INSERT INTO t VALUES(1)"])).items() >= {
+        "queued_executions_wait_timeout": 1}.items()
+    leader.start().wait_until_ready()
+    wait_until(lambda: counters(other, "http")["queued_executions_ok"] == 1, "the write")
+
+
+def test_counters_of_what_is_passed_on(cluster):
+    cluster.form(2)
+    leader, other = cluster.leader(), cluster.followers()[0]
+    assert grown(other, "proxy", lambda: other.execute("CREATE TABLE t(a)")) == {"num_forwarded": 1}
+    assert grown(leader, "proxy", lambda: leader.execute("INSERT INTO t VALUES(1)")) == {}
+    assert counters(leader, "mux")["num_connections"] >= 1
+    leader.kill()
+    wait_until(lambda: other.get("/leader").status_code == 503, "the leader to be missed")
+    assert grown(other, "proxy", lambda: other.post("/db/execute", ["SELECT 1"])) == {
+        "num_forwarded": 1, "num_forwards_failed": 1}
+
+
+def test_counters_of_snapshots(cluster):
+    first = cluster.form(1).nodes[0]
+    first.execute("CREATE TABLE t(a)")
+    for _ in range(25):  # more than is kept of the log for those who are not far behind
+        first.execute("INSERT INTO t VALUES(randomblob(1000000))")
+    assert first.post("/snapshot").status_code == 200
+    assert counters(first, "snapshot")["num_taken"] > 0
+    assert counters(first, "store")["num_restores"] == 0
+    newcomer = cluster.add().wait_until_ready()
+    assert counters(newcomer, "store")["num_restores"] == counters(newcomer, "snapshot")["num_installed"] == 1
+    assert counters(newcomer, "store")["num_restores_start_skipped"] == 0
+    newcomer.stop()
+    newcomer.start().wait_until_ready()
+    assert counters(newcomer, "store")["num_restores"] == 0
+    assert counters(newcomer, "store")["num_restores_start_skipped"] == 1
+
+
+def test_when_the_last_backup_was_made(cluster):
+    node = cluster.form(1).nodes[0]
+    node.execute("CREATE TABLE t(a)")
+    assert "last_backup_time" not in node.get("/status").json()
+    begun = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    assert node.get("/db/backup").status_code == 200
+    made = datetime.datetime.fromisoformat(node.status("last_backup_time").replace("Z", "+00:00"))
+    assert begun <= made <= datetime.datetime.now(datetime.timezone.utc)
 
 
 # --- snapshots ---
