@@ -62,9 +62,10 @@ def test_version_and_help():
                  "--auth", "--join-as", "--http-cert", "--http-key", "--http-ca-cert", "--http-verify-client",
                  "--http-verify-common-name", "--node-cert", "--node-key", "--node-ca-cert", "--node-verify-client",
                  "--node-verify-common-name", "--node-no-verify", "--node-verify-server-name",
-                 "--disco-mode", "--disco-key", "--disco-config", "--extensions-path", "--cdc-config"):
+                 "--disco-mode", "--disco-key", "--disco-config", "--extensions-path", "--cdc-config", "--auto-backup",
+                 "--auto-restore", "--raft-reap-node-timeout", "--raft-reap-read-only-node-timeout"):
         assert f"{flag}" in text
-    assert "--auto-backup" not in text
+    assert "--otlp-endpoint" not in text
 
 
 def test_flags_of_rqlite_without_effect_are_said_to_have_none(cluster):
