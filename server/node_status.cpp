@@ -299,6 +299,7 @@ void write_status(const StatusSources& sources, StatusTree& status) {
   write_store(sources, status["store"]);
   if (sources.extensions != nullptr) {
     const extensions::ExtensionSet& set = *sources.extensions;
+    status["store"]["sqlite3"]["extensions"] = StatusTree::List(set.names.begin(), set.names.end());
     status["extensions"]["names"] = StatusTree::List(set.names.begin(), set.names.end());
     if (!set.names.empty()) status["extensions"]["dir"] = set.directory;
   }

@@ -31,7 +31,8 @@ struct ClientOptions {
   std::shared_ptr<transport::TlsContext> tls;  ///< null: plain HTTP
   Redirects redirects = Redirects::kFollowed;
   std::uint64_t reply_bytes_max = std::uint64_t{1} << 30;
-  /// Raised on any thread, it ends what the client waits for within a tenth of a second. Null: nobody will.
+  /// Raised on any thread, it ends what the client waits for within a tenth of a second, but for the look-up of a name,
+  /// which the system's resolver bounds. Null: nobody will.
   std::shared_ptr<const std::atomic<bool>> stop;
 };
 

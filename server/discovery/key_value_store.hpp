@@ -1,9 +1,9 @@
 // One key of a store that others run, seen by all nodes of a cluster: read, created by whoever is first, overwritten by
 // the leader. The store is relied on for one thing only: of those that create the key, one is told that it did.
 //
-// Threads: one; all calls block, and end soon after the stop flag is raised. Errors: what the store could not be asked
-// or has refused, with what to do about it; whether a create() or write() that failed took effect is then not known,
-// and both may be repeated. Ownership: whoever opened it.
+// Threads: one; all calls block, and end soon after the stop flag is raised (client/client_options.hpp). Errors: what
+// the store could not be asked or has refused, with what to do about it; whether a create() or write() that failed took
+// effect is then not known, and both may be repeated. Ownership: whoever opened it.
 #pragma once
 
 #include <atomic>

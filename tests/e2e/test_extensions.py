@@ -36,6 +36,7 @@ def test_three_nodes_with_a_virtual_table(cluster, kept):
     for node in cluster.nodes:
         node.wait_until_ready()
         assert node.status("extensions") == {"dir": str(node.data / "extensions"), "names": ["kept.so"]}
+        assert node.status("store.sqlite3.extensions") == ["kept.so"]
     cluster.write("CREATE VIRTUAL TABLE k USING kept")
     for number in range(3):
         cluster.write("INSERT INTO k VALUES(twice(?))", number)
