@@ -354,7 +354,9 @@ Result<void> NodeServer::open_replica() {
                          .changed = [this] { changed(); }};
   if (change_feed_) {
     surroundings.capture = change_feed_->capture();
-    events.committed = [this] { change_feed_->committed(); };
+    events.committed = [this] {
+      if (change_feed_) change_feed_->committed();
+    };
   }
   auto opened = Replica::open(directory_, *record_, config_, surroundings, std::move(events));
   if (!opened) return tl::unexpected(opened.error());

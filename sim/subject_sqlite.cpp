@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include "consensus/assert.hpp"
 #include "consensus/exactly_once.hpp"
 #include "consensus/fingerprint.hpp"
 #include "sim/node_process.hpp"
@@ -15,6 +16,7 @@
 #include "sim/sql_workload.hpp"
 #include "sim/subjects.hpp"
 #include "sim/typed_workload.hpp"
+#include "statemachine/sqlite/change_feed.hpp"
 #include "statemachine/sqlite/executor.hpp"
 #include "statemachine/sqlite/load.hpp"
 #include "statemachine/sqlite/loader.hpp"
@@ -37,6 +39,9 @@ constexpr Duration kLoadTimeout = 4s;
 /// Between two looks at some of the pages of the base files.
 constexpr Duration kScrubPause = 100ms;
 constexpr std::size_t kPagesPerScrub = 8;
+/// Between two deliveries of captured changes, and how many groups one takes.
+constexpr Duration kDeliveryPause = 150ms;
+constexpr std::size_t kGroupsPerDelivery = 16;
 /// Of a session whose client has fallen silent.
 constexpr Duration kSessionIdleMax = 400ms;
 constexpr PartsPerMillion kFallsSilent = percent(10);
@@ -90,6 +95,7 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     machine_.on_applicable([this] { node_.resume_apply(); });
     NodeProcess::start();
     look_after_pages();
+    look_after_changes();
   }
 
   void called(NodeId, Payload request, std::function<void(Payload)> reply) override {
@@ -205,6 +211,28 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     });
   }
 
+  void look_after_changes() {
+    host_.after(kDeliveryPause, [this] {
+      if (executor_.can_write()) deliver_changes();
+      look_after_changes();
+    });
+  }
+  /// What the queue holds must be whole, whoever has put it there; then it is forgotten.
+  void deliver_changes() {
+    sqlite::PageStore& store = machine_.store();
+    const sqlite::Pin pin = store.pin(sqlite::PinKind::kApplied);
+    const auto batch = sqlite::read_changes(store, pin, {}, {.groups = kGroupsPerDelivery, .bytes = SIZE_MAX});
+    const bool is_damaged = !batch && batch.error().kind == ErrorKind::kCorrupt;
+    QUORATE_ASSERT(!is_damaged || !store.damaged_pages().empty());
+    if (!batch || batch->groups.empty()) return;
+    sqlite::Submission submission;
+    submission.request.action = [until = batch->after](sqlite::Connection& writer) {
+      return sqlite::forget_changes(writer, until);
+    };
+    submission.deadline = host_.clock().now() + kRequestTimeout;
+    executor_.execute(std::move(submission), [](const sqlite::Execution&) {});
+  }
+
   static sqlite::ConnectionOptions connection_options(Host& host) {
     sqlite::ConnectionOptions options;
     options.now = [&host] { return host.clock().now(); };
@@ -214,14 +242,17 @@ class SqliteProcess final : public NodeProcess<sqlite::SqliteMachine> {
     };
     return options;
   }
-  /// On every other node the flow control reckons with less room than there is, or with more: then the engine refuses.
+  /// On every other node the flow control reckons with less room than there is, or with more: then the engine refuses;
+  /// and changes are captured, so that leaders with and without a change feed follow each other.
   sqlite::ExecutorOptions executor_options(Host& host) {
     const std::size_t room = host.options().core.uncommitted_bytes_max;
     sqlite::ExecutorOptions options;
     options.connection = connection_options(host);
     options.random = [this] { return random_.next(); };
     options.session_idle_max = kSessionIdleMax;
-    options.in_flight_bytes_max = host.id().value % 2 == 0 ? room / 2 : room * 2;
+    const bool is_even = host.id().value % 2 == 0;
+    options.in_flight_bytes_max = is_even ? room / 2 : room * 2;
+    if (is_even) options.connection.capture = sqlite::CaptureOptions{.wants = nullptr, .group_bytes = 600};
     options.batch_requests_max = 8;
     options.bundles_in_flight_max = 8;
     options.part_bytes = page_options().delta_part_bytes;

@@ -1,6 +1,7 @@
 """The change feed: what is told, in which order, to whom, and what happens when nobody listens."""
 
 import json
+import socket
 import threading
 import time
 
@@ -177,7 +178,6 @@ def test_what_is_given_up_when_that_is_asked_for(cluster, tmp_path, webhook):
 
 def test_a_dead_endpoint_is_in_nobodys_way(cluster, tmp_path):
     """One that takes connections and never answers; then one that does."""
-    import socket
     silent = socket.create_server(("127.0.0.1", 0))
     port = silent.getsockname()[1]
     node = one(cluster, tmp_path, f"http://127.0.0.1:{port}/", transmit_timeout="300ms", max_batch_size=500)
@@ -187,7 +187,7 @@ def test_a_dead_endpoint_is_in_nobodys_way(cluster, tmp_path):
     sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 50) INSERT INTO t(b) " \
           "SELECT hex(randomblob(500)) FROM n"
     slowest = 0.0
-    before = node.status("runtime") and resident_kib(node)
+    before = resident_kib(node)
     for _ in range(400):
         begin = time.monotonic()
         node.execute(sql)
@@ -204,6 +204,18 @@ def test_a_dead_endpoint_is_in_nobodys_way(cluster, tmp_path):
         assert len(webhook.events()) == 400 * 50 + 1
     finally:
         webhook.close()
+
+
+def test_a_node_stops_while_an_endpoint_keeps_it_waiting(cluster, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        node = one(cluster, tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/", transmit_timeout="10m")
+        node.execute("CREATE TABLE t(a INTEGER PRIMARY KEY)", "INSERT INTO t VALUES(1)")
+        connection, _ = silent.accept()
+        assert connection.recv(4) == b"POST"
+        begin = time.monotonic()
+        assert node.stop() == 0
+        assert time.monotonic() - begin < 20
+        connection.close()
 
 
 def resident_kib(node):
