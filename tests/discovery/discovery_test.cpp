@@ -53,7 +53,7 @@ class DiscoveryTest : public ::testing::Test {
   std::unique_ptr<Discovery> node(const std::string& id) {
     Discovery::Surroundings surroundings{
         .run =
-            [this](const std::function<void()>& job, std::function<void()> done) {
+            [](const std::function<void()>& job, const std::function<void()>& done) {
               job();
               done();
             },
