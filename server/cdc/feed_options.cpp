@@ -2,10 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <limits>
 #include <utility>
 
 #include <boost/json/parser.hpp>
@@ -13,7 +9,6 @@
 
 #include "server/cdc/table_filter.hpp"
 #include "server/http/go_text.hpp"
-#include "transport/tls.hpp"
 
 namespace quorate::cdc {
 
@@ -21,7 +16,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t kFileBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kServiceIdBytesMax = 256;
 constexpr std::int64_t kBatchGroupsMax = 10'000;
 constexpr std::int64_t kRetriesMax = 1'000'000'000;
@@ -45,40 +39,6 @@ constexpr std::array kKeys = {"endpoint",
 constexpr std::array kTlsKeys = {"ca_cert_file", "cert_file", "key_file", "insecure_skip_verify", "server_name"};
 
 tl::unexpected<Error> refuse(std::string message) { return fail(ErrorKind::kInvalidArgument, std::move(message)); }
-
-bool is_name_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/// As it stands within a JSON string.
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-}
-
-/// $NAME and ${NAME}. A $ before anything else stands for itself: expressions end with one.
-Result<std::string> expand(std::string_view text, Environment variable) {
-  std::string expanded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool has_braces = text.substr(i).starts_with("${");
-    const std::size_t begin = i + (has_braces ? 2 : 1);
-    std::size_t end = begin;
-    while (end < text.size() && is_name_letter(text[end])) ++end;
-    const bool is_closed = !has_braces || (end < text.size() && text[end] == '}');
-    if (text[i] != '$' || end == begin || !is_closed) {
-      expanded += text[i];
-      continue;
-    }
-    const std::string name(text.substr(begin, end - begin));
-    const std::optional<std::string> value = variable(name);
-    if (!value) return refuse("the environment variable " + name + " is not set");
-    append_escaped(expanded, *value);
-    i = has_braces ? end : end - 1;
-  }
-  return expanded;
-}
 
 template <std::size_t N>
 std::string list_of(const std::array<const char*, N>& names) {
@@ -209,20 +169,10 @@ Result<FeedOptions> check(FeedOptions options) {
   return options;
 }
 
-std::optional<std::string> environment_of_process(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
-}  // namespace
-
-Result<FeedOptions> parse_feed_options(std::string_view text, Environment variable) {
-  if (text.size() > kFileBytesMax) return refuse("it is larger than " + std::to_string(kFileBytesMax) + " bytes");
-  const Result<std::string> expanded = expand(text, variable);
-  if (!expanded) return tl::unexpected(expanded.error());
+Result<FeedOptions> parse_json(const std::string& text) {
   json::error_code error;
   json::parser parser;
-  parser.write(*expanded, error);
+  parser.write(text, error);
   if (error) return refuse("it is no JSON: " + error.message());
   const json::value value = parser.release();
   if (!value.is_object()) return refuse(R"(it is no object; expected is {"endpoint": "...", ...})");
@@ -241,24 +191,27 @@ Result<FeedOptions> parse_feed_options(std::string_view text, Environment variab
   return check(std::move(options));
 }
 
+}  // namespace
+
+Result<FeedOptions> parse_feed_options(std::string_view text, const std::string& file,
+                                       const settings::Environment& environment) {
+  const Result<std::string> complete = settings::with_variables(text, file, environment);
+  if (!complete) return tl::unexpected(complete.error());
+  Result<FeedOptions> options = parse_json(*complete);
+  if (!options) return refuse(file + ": " + options.error().message);
+  return options;
+}
+
 Result<FeedOptions> read_feed_options(const std::string& flag) {
-  if (looks_like_endpoint(flag)) {
-    Result<Endpoint> endpoint = parse_endpoint(flag);
-    if (!endpoint) return tl::unexpected(endpoint.error());
-    FeedOptions options;
-    options.endpoint = std::move(*endpoint);
-    return options;
+  if (!looks_like_endpoint(flag)) {
+    const Result<std::string> text = settings::read_settings(flag);
+    if (!text) return refuse(text.error().message + "; name a file, an endpoint (http://...), or stdout");
+    return parse_feed_options(*text, flag, settings::process_environment());
   }
-  std::ifstream file(flag, std::ios::binary);
-  std::string text;
-  // A directory opens, and fails to be read.
-  text.resize(kFileBytesMax + 1);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-  if (!file.is_open() || file.bad() || (text.empty() && !file.eof()))
-    return refuse(flag + " cannot be read; name a file, an endpoint (http://...), or stdout");
-  Result<FeedOptions> options = parse_feed_options(text, environment_of_process);
-  if (!options) return refuse(flag + ": " + options.error().message);
+  Result<Endpoint> endpoint = parse_endpoint(flag);
+  if (!endpoint) return tl::unexpected(endpoint.error());
+  FeedOptions options;
+  options.endpoint = std::move(*endpoint);
   return options;
 }
 

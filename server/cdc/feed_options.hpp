@@ -11,6 +11,7 @@
 #include "consensus/result.hpp"
 #include "consensus/types.hpp"
 #include "server/cdc/endpoint.hpp"
+#include "server/settings/settings_text.hpp"
 
 namespace quorate::cdc {
 
@@ -47,8 +48,8 @@ struct FeedOptions {
 /// key.
 [[nodiscard]] Result<FeedOptions> read_feed_options(const std::string& flag);
 
-/// The text of such a file; `variable` finds what an environment variable is set to.
-using Environment = std::optional<std::string> (*)(const std::string& variable);
-[[nodiscard]] Result<FeedOptions> parse_feed_options(std::string_view text, Environment variable);
+/// The text of such a file, in which variables of the environment are put in (settings_text.hpp).
+[[nodiscard]] Result<FeedOptions> parse_feed_options(std::string_view text, const std::string& file,
+                                                     const settings::Environment& environment);
 
 }  // namespace quorate::cdc

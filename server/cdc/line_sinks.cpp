@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -43,7 +43,7 @@ void FileSink::close() {
 }
 
 tl::unexpected<Error> FileSink::problem(const std::string& what) const {
-  return fail(ErrorKind::kIo, path_ + " cannot be " + what + ": " + std::strerror(errno));
+  return fail(ErrorKind::kIo, path_ + " cannot be " + what + ": " + std::generic_category().message(errno));
 }
 
 bool FileSink::is_current() const {
@@ -114,7 +114,8 @@ Result<void> StandardOutputSink::deliver(std::string_view document) {
     const ssize_t written = ::write(STDOUT_FILENO, piece.data(), piece.size());
     if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (written <= 0)
-      return fail(ErrorKind::kIo, std::string("standard output cannot be written: ") + std::strerror(errno));
+      return fail(ErrorKind::kIo,
+                  std::string("standard output cannot be written: ") + std::generic_category().message(errno));
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};

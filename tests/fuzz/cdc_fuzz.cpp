@@ -23,13 +23,13 @@ std::optional<std::string> environment(const std::string& name) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto options = parse_feed_options(text, environment)) {
+  if (const auto options = parse_feed_options(text, "cdc.json", environment)) {
     QUORATE_ASSERT(options->batch_groups_max > 0);
     QUORATE_ASSERT(options->backoff_min > Duration::zero());
     QUORATE_ASSERT(options->backoff_min <= options->backoff_max);
     QUORATE_ASSERT(options->transmit_timeout > Duration::zero());
   } else {
-    QUORATE_ASSERT(!options.error().message.empty());
+    QUORATE_ASSERT(options.error().message.starts_with("cdc.json"));
   }
   if (const auto endpoint = parse_endpoint(text)) {
     QUORATE_ASSERT(parse_endpoint(endpoint->text()).has_value());
