@@ -51,12 +51,12 @@ class Share {
 }  // namespace
 
 template <class T>
-void BulkService::run(std::function<Result<T>()> job, std::function<void(Result<T>)> done) {
+void BulkService::run_on(ThreadExecutor& thread, std::function<Result<T>()> job, std::function<void(Result<T>)> done) {
   auto result = std::make_shared<std::optional<Result<T>>>();
-  thread_->run([job = std::move(job), result] { *result = job(); },
-               [result, done = std::move(done), life = std::weak_ptr(life_)] {
-                 if (!life.expired()) done(std::move(**result));
-               });
+  thread.run([job = std::move(job), result] { *result = job(); },
+             [result, done = std::move(done), life = std::weak_ptr(life_)] {
+               if (!life.expired()) done(std::move(**result));
+             });
 }
 
 // --- Out ---
@@ -96,6 +96,48 @@ class BulkService::Copy final : public BackupReader {
   Share share_;
 };
 
+/// A gzip stream of a copy. One piece is packed while nobody else needs the processor.
+class BulkService::PackedCopy final : public BackupReader {
+ public:
+  PackedCopy(BulkService& service, std::unique_ptr<BackupReader> copy)
+      : state_(std::make_shared<State>(service, std::move(copy))) {}
+
+  [[nodiscard]] std::string state() const override { return state_->copy->state(); }
+  void read(std::function<void(Result<std::string>)> done) override { state_->read(std::move(done)); }
+
+ private:
+  /// Outlives whoever reads, as long as something is being packed.
+  struct State : std::enable_shared_from_this<State> {
+    State(BulkService& of, std::unique_ptr<BackupReader> plain) : service(of), copy(std::move(plain)) {}
+
+    void read(std::function<void(Result<std::string>)> done) {
+      if (is_ended) return done(std::string());
+      copy->read([self = shared_from_this(), done = std::move(done)](Result<std::string> piece) {
+        if (!piece) return done(std::move(piece));
+        self->pack(std::move(*piece), done);
+      });
+    }
+    void pack(std::string piece, std::function<void(Result<std::string>)> done) {
+      is_ended = piece.empty();
+      const auto self = shared_from_this();
+      const auto job = [self, piece = std::move(piece)]() -> Result<std::string> {
+        return piece.empty() ? self->gzip.finish() : self->gzip.write(piece);
+      };
+      service.run_on<std::string>(*service.packer_, job, [self, done = std::move(done)](Result<std::string> bytes) {
+        if (bytes->empty()) return self->read(done);
+        done(std::move(bytes));
+      });
+    }
+
+    BulkService& service;
+    std::unique_ptr<BackupReader> copy;
+    http::GzipWriter gzip;
+    bool is_ended = false;  ///< nothing comes behind what is being packed
+  };
+
+  std::shared_ptr<State> state_;
+};
+
 namespace {
 
 /// Reads a file-like backup piece by piece.
@@ -118,21 +160,6 @@ std::function<Result<std::string>()> pieces_of(std::shared_ptr<sqlite::Dump> dum
     if (!piece) return tl::unexpected(error_of(piece.error()));
     is_ended = piece->end == sqlite::Dump::Piece::End::kReached;
     return std::move(piece->text);
-  };
-}
-
-/// There is an end of the stream, and an end behind it.
-std::function<Result<std::string>()> packed(std::function<Result<std::string>()> pieces) {
-  return [pieces = std::move(pieces), gzip = std::make_shared<http::GzipWriter>(),
-          is_ended = false]() mutable -> Result<std::string> {
-    std::string bytes;
-    while (bytes.empty() && !is_ended) {
-      const Result<std::string> piece = pieces();
-      if (!piece) return piece;
-      is_ended = piece->empty();
-      bytes = is_ended ? gzip->finish() : gzip->write(*piece);
-    }
-    return bytes;
   };
 }
 
@@ -164,8 +191,9 @@ void BulkService::open_backup(BackupWish wish, std::function<void(Result<std::un
   const bool is_packed = wish.packing == BackupWish::Packing::kGzip;
   run<Copy::Opened>(std::move(open), [this, is_packed, done = std::move(done)](Result<Copy::Opened> opened) {
     if (!opened) return done(tl::unexpected(opened.error()));
-    if (is_packed) opened->source = packed(std::move(opened->source));
-    done(std::unique_ptr<BackupReader>(std::make_unique<Copy>(*this, std::move(*opened))));
+    std::unique_ptr<BackupReader> copy = std::make_unique<Copy>(*this, std::move(*opened));
+    if (is_packed) copy = std::make_unique<PackedCopy>(*this, std::move(copy));
+    done(std::move(copy));
   });
 }
 
@@ -410,11 +438,13 @@ BulkService::BulkService(storage::PosixFiles files, const NodeConfig& config, Po
   connection_.foreign_keys =
       config.enforce_foreign_keys ? sqlite::ForeignKeys::kEnforced : sqlite::ForeignKeys::kIgnored;
   connection_.extensions = config.extensions;
-  thread_ = std::make_unique<ThreadExecutor>("quorate-bulk", std::move(post));
+  thread_ = std::make_unique<ThreadExecutor>("quorate-bulk", post);
+  packer_ = std::make_unique<ThreadExecutor>("quorate-pack", std::move(post), ThreadExecutor::Urgency::kBackground);
 }
 
 BulkService::~BulkService() {
   life_.reset();
+  packer_.reset();
   thread_.reset();
 }
 

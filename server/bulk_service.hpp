@@ -3,7 +3,7 @@
 // start.
 //
 //   backup   a pinned version, page by page; vacuumed: through a scratch file; SQL text: through a reader of its own;
-//            each of them may be packed on its way
+//            each of them may be packed on its way, on another thread, quorate-pack, behind everybody else
 //   load     a file is collected, verified (header, integrity_check), and copied over the database in one transaction
 //   of
 //            the executor; SQL text is collected, and executed in one interactive transaction, a piece at a time
@@ -54,14 +54,19 @@ class BulkService final : public Bulk {
 
  private:
   class Copy;
+  class PackedCopy;
   class Incoming;
   class TextLoad;
 
   BulkService(storage::PosixFiles files, const NodeConfig& config, Post post);
   [[nodiscard]] std::string new_directory();
-  /// Runs `job` on the thread and hands its result to `done`, on the loop, unless the service is gone by then.
+  /// Runs `job` on a thread and hands its result to `done`, on the loop, unless the service is gone by then.
   template <class T>
-  void run(std::function<Result<T>()> job, std::function<void(Result<T>)> done);
+  void run_on(ThreadExecutor& thread, std::function<Result<T>()> job, std::function<void(Result<T>)> done);
+  template <class T>
+  void run(std::function<Result<T>()> job, std::function<void(Result<T>)> done) {
+    run_on<T>(*thread_, std::move(job), std::move(done));
+  }
 
   storage::PosixFiles posix_files_;
   storage::AnyFileSystem files_;
@@ -73,6 +78,7 @@ class BulkService final : public Bulk {
   std::shared_ptr<std::size_t> copies_ = std::make_shared<std::size_t>(0);
   std::shared_ptr<std::size_t> incoming_ = std::make_shared<std::size_t>(0);
   std::unique_ptr<ThreadExecutor> thread_;
+  std::unique_ptr<ThreadExecutor> packer_;
   std::shared_ptr<const char> life_ = std::make_shared<const char>();
 };
 

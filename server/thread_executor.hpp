@@ -6,6 +6,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -19,8 +20,12 @@ class ThreadExecutor {
   /// Hands a completion to the loop; called on the executor's thread.
   using Post = std::function<void(std::function<void()>)>;
 
+  /// What is in the background gets the processor as far as nobody else wants it: for work that takes long and holds
+  /// no lock that others wait for.
+  enum class Urgency : std::uint8_t { kNormal, kBackground };
+
   /// `name` is what the operating system shows for the thread (at most 15 letters).
-  ThreadExecutor(std::string name, Post post);
+  ThreadExecutor(std::string name, Post post, Urgency urgency = Urgency::kNormal);
   ~ThreadExecutor();
   ThreadExecutor(const ThreadExecutor&) = delete;
   ThreadExecutor& operator=(const ThreadExecutor&) = delete;
@@ -33,7 +38,7 @@ class ThreadExecutor {
     std::function<void()> done;
   };
 
-  void work();
+  void work(Urgency urgency);
 
   const Post post_;
   std::mutex mutex_;
