@@ -10,7 +10,7 @@ namespace quorate::server {
 namespace {
 
 std::optional<std::string> variable(const std::string& name) {
-  const char* const value = std::getenv(name.c_str());
+  const char* const value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody changes it
   return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
 }
 

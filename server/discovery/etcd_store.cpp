@@ -50,7 +50,7 @@ Result<std::optional<std::string>> parse_etcd_range(std::string_view answer) {
     return not_understood("\"kvs\" is not one key");
   const json::value* const value = pairs->get_array().front().get_object().if_contains("value");
   if (value == nullptr) return std::optional(std::string());  // empty values are left out
-  const auto bytes = value->is_string() ? security::decode_base64(std::string_view(value->get_string())) : std::nullopt;
+  auto bytes = value->is_string() ? security::decode_base64(std::string_view(value->get_string())) : std::nullopt;
   if (!bytes) return not_understood("\"value\" is no base64");
   return bytes;
 }

@@ -100,7 +100,7 @@ Result<std::vector<std::string>> unpack(const std::string& file, const std::stri
     if (code != ARCHIVE_OK) return refuse(file + ": " + problem_of(reader->get()));
     if (entries == kEntriesMax) return refuse(file + ": more than " + std::to_string(kEntriesMax) + " entries");
     const std::string name = name_in(entry);
-    const std::string where = file + ": \"" + name + "\"";
+    const std::string where = std::string(file).append(": \"").append(name).append("\"");
     const bool is_link = archive_entry_symlink(entry) != nullptr || archive_entry_hardlink(entry) != nullptr;
     if (is_link) return refuse(where + " is a link; pack the files themselves");
     if (archive_entry_filetype(entry) == AE_IFDIR && (name.empty() || name == ".")) continue;
@@ -109,7 +109,7 @@ Result<std::vector<std::string>> unpack(const std::string& file, const std::stri
     if (archive_entry_filetype(entry) != AE_IFREG || !is_extension_name(name)) continue;
     if (allowance.files == 0) return refuse(where + ": more than " + std::to_string(kFilesMax) + " extensions");
     --allowance.files;
-    const std::string to = directory + "/" + name;
+    const std::string to = std::string(directory).append("/").append(name);
     if (std::filesystem::exists(to)) return refuse(where + ": another extension has the same name");
     if (auto written = write_entry(reader->get(), where, to, allowance); !written)
       return tl::unexpected(written.error());

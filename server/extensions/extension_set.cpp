@@ -113,6 +113,7 @@ struct Close {
 
 std::vector<std::string> ExtensionSet::files() const {
   std::vector<std::string> files;
+  files.reserve(names.size());
   for (const std::string& name : names) files.push_back(directory + "/" + name);
   return files;
 }
@@ -145,8 +146,11 @@ Result<void> try_out(const ExtensionSet& set) {
     const std::string reason = message != nullptr ? message : sqlite3_errstr(loaded);
     sqlite3_free(message);
     if (loaded != SQLITE_OK)
-      return refuse("the extension " + file + " cannot be loaded: " + reason +
-                    "; is it a SQLite extension, built for this machine?");
+      return refuse(std::string("the extension ")
+                        .append(file)
+                        .append(" cannot be loaded: ")
+                        .append(reason)
+                        .append("; is it a SQLite extension, built for this machine?"));
   }
   return {};
 }
