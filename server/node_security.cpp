@@ -58,12 +58,12 @@ bool is_for_this_machine_only(const std::string& address) {
 
 }  // namespace
 
-NodeSecurity::NodeSecurity(const Post& post, Alarms& alarms) : alarms_(alarms), post_(post) {}
+NodeSecurity::NodeSecurity(Post post) : post_(std::move(post)) {}
 
 NodeSecurity::~NodeSecurity() = default;
 
 Result<std::unique_ptr<NodeSecurity>> NodeSecurity::open(const NodeConfig& config, const Post& post, Alarms& alarms) {
-  std::unique_ptr<NodeSecurity> made(new NodeSecurity(post, alarms));
+  std::unique_ptr<NodeSecurity> made(new NodeSecurity(post));
   if (!config.has_security_files()) return made;
   made->watch_ = std::make_unique<FileWatch>(post, alarms);
   if (auto opened = made->open_users(config); !opened) return tl::unexpected(opened.error());

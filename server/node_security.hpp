@@ -47,14 +47,13 @@ class NodeSecurity {
   void reload();
 
  private:
-  NodeSecurity(const Post& post, Alarms& alarms);
+  explicit NodeSecurity(Post post);
 
   Result<void> open_users(const NodeConfig& config);
   Result<void> open_certificates(const NodeConfig& config);
   Result<std::shared_ptr<transport::TlsContext>> open_context(const std::string& flag,
                                                               const transport::TlsOptions& options);
 
-  Alarms& alarms_;
   Post post_;
   std::unique_ptr<security::AccessControl> access_;
   std::shared_ptr<transport::TlsContext> http_tls_;
