@@ -69,7 +69,9 @@ struct NodeConfig {
   unsigned reader_threads = 2;
   Duration transaction_idle_max = std::chrono::seconds(10);
   Duration transaction_max = std::chrono::minutes(1);
-  std::string extensions_path;          ///< where SQLite extensions are, as -extensions-path has it
+  Duration vacuum_interval{};                           ///< 0: never
+  Duration optimize_interval = std::chrono::hours(24);  ///< of PRAGMA optimize; 0: never
+  std::string extensions_path;                          ///< where SQLite extensions are, as -extensions-path has it
   std::vector<std::string> extensions;  ///< shared libraries that every connection loads; the node adds what it finds
 
   WriteQueueOptions write_queue;

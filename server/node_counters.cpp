@@ -86,6 +86,12 @@ void write_counters(const StatusSources& sources, Counters& counters) {
   const ReapCounts reaped = sources.reaper != nullptr ? sources.reaper->counts() : ReapCounts();
   store["nodes_reaped_ok"] = reaped.ok;
   store["nodes_reaped_failed"] = reaped.failed;
+  const UpkeepCounts vacuums = sources.upkeep != nullptr ? sources.upkeep->vacuums() : UpkeepCounts();
+  store["num_auto_vacuums"] = vacuums.done;
+  store["num_auto_vacuums_failed"] = vacuums.failed;
+  const UpkeepCounts optimizations = sources.upkeep != nullptr ? sources.upkeep->optimizations() : UpkeepCounts();
+  store["num_auto_optimizes"] = optimizations.done;
+  store["num_auto_optimizes_failed"] = optimizations.failed;
   if (sources.backups != nullptr) {
     sources.backups->write_uploads(counters["uploader"]);
     sources.backups->write_downloads(counters["downloader"]);

@@ -86,6 +86,7 @@ NodeServer::~NodeServer() {
   entrance_.reset();
   discovery_.reset();
   removal_watch_.reset();
+  upkeep_.reset();
   reaper_.reset();
   database_.serve(nullptr);
   if (cluster_) cluster_->serve(nullptr);
@@ -190,6 +191,13 @@ Result<void> NodeServer::listen() {
       [](const std::string& what) { log_warn(what); });
   removal_watch_ = std::make_unique<RemovalWatch>(*transport_, alarms_, name_, [this] { removed_or_taken_in(); });
   reaper_ = std::make_unique<Reaper>(*cluster_, alarms_, config_);
+  upkeep_ = std::make_unique<Upkeep>(
+      Upkeep::Surroundings{
+          .is_leader = [this] { return cluster_->is_leader(); },
+          .execute = [this](SqlRequest request,
+                            std::function<void(SqlOutcome)> done) { sql_->run(std::move(request), std::move(done)); },
+          .after = [this](Duration delay, std::function<void()> task) { alarms_.after(delay, std::move(task)); }},
+      config_);
   auto files = directory_.files();
   if (!files) return tl::unexpected(files.error());
   auto bulk = BulkService::open(std::move(*files), config_,
@@ -255,6 +263,7 @@ StatusSources NodeServer::status_sources() {
           .change_feed = change_feed_.get(),
           .backups = backups_.get(),
           .reaper = reaper_.get(),
+          .upkeep = upkeep_.get(),
           .last_backup_unix_seconds = std::max(by_clients, backups_->last_backup_unix_seconds().value_or(0))};
 }
 
@@ -387,6 +396,7 @@ Result<void> NodeServer::open_replica() {
   replica_->start();
   let_in_once_restored();
   reaper_->start();
+  upkeep_->start();
   if (!configuration.members.empty()) removal_watch_->watch(*replica_);
   entrance_->make_known(*replica_, [this](const JoinRequest& request, std::function<void(JoinAnswer)> done) {
     cluster_->take_in(request, std::move(done));

@@ -35,6 +35,7 @@
 #include "server/replica.hpp"
 #include "server/sql_database.hpp"
 #include "server/sql_route.hpp"
+#include "server/upkeep.hpp"
 #include "server/write_queue.hpp"
 #include "transport/asio_runtime.hpp"
 #include "transport/asio_transport.hpp"
@@ -122,6 +123,7 @@ class NodeServer {
   std::unique_ptr<Entrance> entrance_;
   std::unique_ptr<RemovalWatch> removal_watch_;
   std::unique_ptr<Reaper> reaper_;
+  std::unique_ptr<Upkeep> upkeep_;
   std::unique_ptr<Replica> replica_;
   std::unique_ptr<ChangeFeedService> change_feed_;
 

@@ -17,6 +17,7 @@
 #include "server/membership_service.hpp"
 #include "server/removal_watch.hpp"
 #include "server/replica.hpp"
+#include "server/upkeep.hpp"
 #include "transport/asio_transport.hpp"
 #include "transport/http_server.hpp"
 
@@ -37,6 +38,7 @@ struct StatusSources {
   const ChangeFeedService* change_feed = nullptr;
   const Backups* backups = nullptr;
   const Reaper* reaper = nullptr;
+  const Upkeep* upkeep = nullptr;
   std::int64_t last_backup_unix_seconds = 0;  ///< of clients and automatic ones; 0: there was none
 };
 

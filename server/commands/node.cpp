@@ -51,7 +51,6 @@ void refuse_what_is_missing(CLI::App& app) {
       {"--otlp-endpoint,--otlp-interval,--otlp-insecure,--otlp-no-verify,--otlp-ca-cert,--otlp-cert,--otlp-key",
        "pushing metrics (GET /metrics has them)"},
       {"--cpu-profile,--mem-profile,--trace-profile", "profiles of a Go runtime"},
-      {"--auto-vacuum-int,--auto-optimize-int", "periodic VACUUM and PRAGMA optimize"},
       {"--on-disk,--on-disk-path", "placing the database elsewhere"},
   };
   for (const Missing& missing : kMissing) {
@@ -199,6 +198,9 @@ void describe_sql(CLI::App& app, NodeConfig& config) {
                "An interactive transaction is rolled back when its client is silent for so long")
       ->group(kSql);
   add_duration(app, "--transaction-max", config.transaction_max, "And when it is open for so long")->group(kSql);
+  add_duration(app, "--auto-vacuum-int", config.vacuum_interval, "VACUUM so often (0s: never)")->group(kSql);
+  add_duration(app, "--auto-optimize-int", config.optimize_interval, "PRAGMA optimize so often (0s: never)")
+      ->group(kSql);
   app.add_option("--cdc-config", config.cdc_config,
                  "Tell changes of rows to this endpoint (http://..., https://..., file:///path, stdout), or as this "
                  "JSON file says (docs/change-feed.md); the same on all nodes that vote")

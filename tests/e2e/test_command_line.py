@@ -41,8 +41,7 @@ def test_mistakes(tmp_path, arguments, words):
     assert not (tmp_path / "data").exists(), "nothing is made before the command line is understood"
 
 
-@pytest.mark.parametrize("flag", [
-    "-otlp-endpoint", "-cpu-profile", "-auto-vacuum-int", "-on-disk"])
+@pytest.mark.parametrize("flag", ["-otlp-endpoint", "-cpu-profile", "-on-disk"])
 @pytest.mark.parametrize("form", ["{0} x", "{0}=x", "-{0}=x"])
 def test_what_does_not_exist_is_refused_by_name(tmp_path, flag, form):
     outcome = node(*form.format(flag).split(), str(tmp_path / "data"))

@@ -28,7 +28,7 @@ VALUES = {
     "-raft-leader-lease-timeout": "500ms", "-cluster-connect-timeout": "30s", "-write-queue-capacity": "1024",
     "-write-queue-batch-size": "128", "-write-queue-timeout": "50ms", "-disco-mode": "etcd-kv", "-disco-key": "k",
     "-disco-config": "{}", "-extensions-path": "nowhere",
-    "-cdc-config": "stdout",
+    "-cdc-config": "stdout", "-auto-vacuum-int": "24h", "-auto-optimize-int": "0h",
     "-raft-reap-node-timeout": "72h", "-raft-reap-read-only-node-timeout": "0h",
 }
 
