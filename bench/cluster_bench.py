@@ -100,6 +100,7 @@ class Loads:
         raw = raw_appends_per_second(self.cluster.directory)
         many = ("--connections", "64")
         reads = (*many, "--writes", "0", "--level")
+        queued = ("--path", "/db/execute?queue")
         return {
             "raw fdatasync appends": {"per_second": raw},
             "POST that does nothing, 64 connections": self.medians(*many, "--path", "/nothing"),
@@ -107,6 +108,8 @@ class Loads:
             "INSERT, 1 connection": self.medians("--connections", "1"),
             "INSERT, 64 connections": self.medians(*many),
             "INSERT, 64 connections x 8 pipelined": self.medians(*many, "--pipeline", "8"),
+            "queued INSERT, 64 connections": self.medians(*many, *queued),
+            "queued INSERT, 64 connections x 8 pipelined": self.medians(*many, *queued, "--pipeline", "8"),
             "point reads, weak, 64 connections": self.medians(*reads, "weak"),
             "point reads, linearizable, 64 connections": self.medians(*reads, "linearizable"),
         }
